@@ -1,0 +1,1 @@
+"""The endpoint's routes, one file a protocol."""

@@ -1,0 +1,119 @@
+"""What Forewarn knows about the world: frozen records, made of the standard library alone.
+
+Every time is an aware UTC `datetime`. `desk` names the help desk (the tenant) that owns the record.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+Decision = Literal["auto", "suggest", "abstain"]
+AlertKind = Literal["metric", "surge"]
+AlertStatus = Literal["open", "acknowledged", "resolved", "false_alarm"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """One request to a help desk. (`desk`, `source`, `external_id`) is its identity.
+
+    `labels` holds what the desk itself wrote (category, impact, ...), as given. `requester` is a
+    keyed hash, never a name. A desk that writes no titles leaves `title` empty.
+    """
+
+    desk: str
+    source: str
+    external_id: str
+    opened_at: datetime
+    title: str = ""
+    body: str = ""
+    resolved_at: datetime | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    channel: str | None = None
+    requester: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One measured value of one metric series at one moment."""
+
+    desk: str
+    series: str
+    at: datetime
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a model said about one target of one ticket.
+
+    `label` is None where the model abstains; `probability` is then that of its best guess.
+    """
+
+    desk: str
+    source: str
+    external_id: str
+    target: str
+    label: str | None
+    probability: float
+    decision: Decision
+    model: str
+    version: str
+    run_id: str
+    scored_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One episode during which one series, or one kind of ticket, was not as it should be.
+
+    `id` is fixed when the episode opens. `key` is the series or the category. `observed`,
+    `expected`, `lower` and `upper` stand as they were at the peak; `lower` to `upper` is what
+    the detector would have called normal. `closed_at` is None while the episode lasts.
+    """
+
+    id: str
+    desk: str
+    kind: AlertKind
+    key: str
+    opened_at: datetime
+    score: float
+    threshold: float
+    observed: float
+    expected: float
+    lower: float
+    upper: float
+    why: str
+    detector: str
+    closed_at: datetime | None = None
+    n_tickets: int | None = None
+    status: AlertStatus = "open"
+    status_by: str | None = None
+    status_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """A fault that somebody declared, or that a simulator planted, with the time it truly began."""
+
+    id: str
+    desk: str
+    title: str
+    onset_at: datetime
+    ended_at: datetime | None = None
+    categories: tuple[str, ...] = ()
+    series: tuple[str, ...] = ()
+    origin: Literal["declared", "simulated"] = "declared"
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """A person's correction: what one target of one ticket should have been."""
+
+    desk: str
+    source: str
+    external_id: str
+    target: str
+    label: str
+    given_at: datetime
+    given_by: str

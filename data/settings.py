@@ -1,0 +1,150 @@
+"""Everything an operator can set, read from the environment once, at the border."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in TRUE | FALSE:
+        raise ValueError("wanted yes or no")
+    return text.lower() in TRUE
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not number > 0:
+        raise ValueError("wanted a number above 0")
+    return number
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError("wanted a whole number of at least 1")
+    return number
+
+
+def _days(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError("wanted a whole number of days, 0 for ever")
+    return number
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 < number < 65536:
+        raise ValueError("wanted a port between 1 and 65535")
+    return number
+
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError("wanted a time zone such as Europe/Berlin") from error
+    return text
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _name(text: str) -> str:
+    if not text or not all(letter.isalnum() or letter in "-_" for letter in text):
+        raise ValueError("wanted letters, digits, - and _ only")
+    return text
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One attribute a variable; `docs/operations.md` lists them all.
+
+    >>> Settings.from_env({"FOREWARN_DESK": "it", "FOREWARN_PORT": "9000"}).port
+    9000
+    >>> Settings.from_env({"FOREWARN_PORT": "http"})
+    Traceback (most recent call last):
+    ...
+    ValueError: FOREWARN_PORT is 'http': wanted a port between 1 and 65535
+    """
+
+    home: Path = Path("var")
+    desk: str = "default"
+    database_url: str = ""
+    mlflow_uri: str = ""
+    host: str = "127.0.0.1"
+    port: int = 8000
+    allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
+    open_loopback: bool = False
+    secure_cookie: bool = False
+    max_body_bytes: int = 4_000_000
+    max_batch: int = 1_000
+    hmac_key: str = ""
+    timezone: str = "UTC"
+    holidays: str = ""
+    step_seconds: int = 300
+    metric_budget: float = 1.0
+    ticket_budget: float = 1.0
+    retention_days: int = 0
+    hot_hours: int = 48
+    log_level: str = "INFO"
+    prefect_api_url: str = ""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """Settings as `environ` gives them; ValueError names the variable that cannot be read."""
+        given = {}
+        for setting in fields(cls):
+            variable = variable_of(setting.name)
+            if variable in environ:
+                given[setting.name] = _read(variable, setting.name, environ[variable])
+        return cls(**given)
+
+    def __post_init__(self) -> None:
+        home = self.home.absolute()
+        object.__setattr__(self, "home", home)
+        if not self.database_url:
+            object.__setattr__(self, "database_url", f"sqlite:///{home / 'forewarn.db'}")
+        if not self.mlflow_uri:
+            object.__setattr__(self, "mlflow_uri", f"sqlite:///{home / 'mlflow.db'}")
+
+
+def variable_of(setting: str) -> str:
+    """The environment variable behind a setting.
+
+    >>> variable_of("home"), variable_of("prefect_api_url")
+    ('FOREWARN_HOME', 'PREFECT_API_URL')
+    """
+    name = setting.upper()
+    return name if name.startswith("PREFECT_") else f"FOREWARN_{name}"
+
+
+READERS: dict[str, tuple[Callable[[str], Any], str]] = {
+    "home": (Path, ""),
+    "desk": (_name, ""),
+    "port": (_port, "wanted a port between 1 and 65535"),
+    "allowed_hosts": (_names, ""),
+    "open_loopback": (_flag, ""),
+    "secure_cookie": (_flag, ""),
+    "max_body_bytes": (_count, "wanted a whole number of bytes"),
+    "max_batch": (_count, "wanted a whole number"),
+    "timezone": (_zone, ""),
+    "step_seconds": (_count, "wanted a whole number of seconds"),
+    "metric_budget": (_positive, "wanted false alerts a week, above 0"),
+    "ticket_budget": (_positive, "wanted false alerts a week, above 0"),
+    "retention_days": (_days, "wanted a whole number of days, 0 for ever"),
+    "hot_hours": (_count, "wanted a whole number of hours"),
+}
+
+
+def _read(variable: str, setting: str, text: str) -> Any:
+    reader, wanted = READERS.get(setting, (str, ""))
+    try:
+        return reader(text)
+    except ValueError as error:
+        raise ValueError(f"{variable} is {text!r}: {wanted or error}") from error

@@ -1,0 +1,1 @@
+"""Where tickets and metrics come from, one file a source: bytes to records."""

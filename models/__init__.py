@@ -1,0 +1,1 @@
+"""Detectors and classifiers. Pure: arrays and strings in, arrays and strings out."""

@@ -1,0 +1,1 @@
+"""Flows and the command line: everything that runs, trains, detects and reports."""
