@@ -1,0 +1,56 @@
+# Every target makes the environment first if it is missing. `make help` lists them.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+SERVE ?= 1
+SEED ?= 0
+DEMO := FOREWARN_HOME=var/demo FOREWARN_DESK=demo FOREWARN_OPEN_LOOPBACK=yes
+export PYTHONUNBUFFERED := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check serve up bench servers notebooks clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Forewarn needs Python 3.11 or newer; PYTHON=... names one"; exit 2; }
+	$(PYTHON) -m venv .venv
+	@echo "Installing what Forewarn needs: about 2.3 GB, three minutes"
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED) ## simulate a desk, train, detect, then serve it (SERVE=0 stops after the table)
+	$(DEMO) $(BIN)/forewarn demo --seed $(SEED)
+	@if [ "$(SERVE)" != "0" ]; then $(DEMO) $(BIN)/forewarn serve; fi
+
+test: $(INSTALLED) ## every test, the notebooks with them
+	$(BIN)/pytest -q
+	$(BIN)/pytest -q --nbmake --nbmake-timeout=600 -p no:doctest notebooks
+
+check: $(INSTALLED) ## lint, types, import contracts, doctests: about a minute
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q api data features models ops
+	$(BIN)/nbstripout --verify notebooks/*.ipynb
+
+serve: $(INSTALLED) ## the endpoint and the page, on FOREWARN_HOST:FOREWARN_PORT
+	$(BIN)/forewarn serve
+
+up: $(INSTALLED) ## Prefect server, schedules, MLflow UI and endpoint together
+	$(BIN)/honcho start
+
+bench: $(INSTALLED) ## measure everything anew and write docs/benchmarks.md
+	$(BIN)/python -m benchmarks
+
+servers: ## what only Debian's packages hold: chromium, for the tests of the page
+	@if command -v chromium >/dev/null; then echo "chromium is here"; \
+	elif command -v apt-get >/dev/null; then \
+	  sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends chromium >/dev/null && chromium --version; \
+	else echo "No apt here: install chromium by hand to run the tests of the page; the others run without it"; fi
+
+clean: ## remove the environment and the demo; your own data under var/ stays
+	rm -rf .venv var/demo

@@ -1,0 +1,79 @@
+"""The command line: `forewarn`, or `python -m pipelines`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from data.settings import Settings, variable_of
+from pipelines.commands import detection, ingest, keys, models, running, upkeep
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="""Triage help-desk tickets with a confidence that keeps its promise, and say that an
+incident is going on before anyone has declared it.
+
+A first way through: `forewarn ingest tickets FILE`, `forewarn ingest metrics FILE`,
+`forewarn train --target category --promote`, `forewarn detect`, `forewarn serve`.
+Or see it all on a simulated desk: `forewarn demo`.""",
+)
+app.add_typer(ingest.app, name="ingest")
+app.add_typer(models.app, name="models")
+app.add_typer(detection.replay, name="replay")
+app.add_typer(keys.app, name="keys")
+app.add_typer(upkeep.erase, name="erase")
+for command in (
+    models.train,
+    models.score,
+    detection.detect,
+    running.serve,
+    running.flows,
+    running.demo,
+    running.simulate,
+    upkeep.status,
+    upkeep.compact,
+    upkeep.expire,
+    upkeep.backup,
+):
+    app.command()(command)
+
+
+@app.callback()
+def settings(
+    context: typer.Context,
+    desk: Annotated[
+        str | None, typer.Option(help="The desk to work for; FOREWARN_DESK otherwise.")
+    ] = None,
+    home: Annotated[
+        Path | None, typer.Option(help="Where everything is kept; FOREWARN_HOME otherwise.")
+    ] = None,
+) -> None:
+    # Written back, so that a server or a flow run that a command starts works for the same desk.
+    for name, given in (("desk", desk), ("home", home)):
+        if given is not None:
+            os.environ[variable_of(name)] = str(given)
+    context.obj = Settings.from_env(os.environ)
+
+
+def main() -> None:
+    """Run the command line; what a user can mend is said in one line, not in a traceback."""
+    try:
+        app()
+    except (ValueError, LookupError, OSError) as error:
+        from pipelines.console import err
+
+        if os.environ.get("FOREWARN_LOG_LEVEL", "").upper() == "DEBUG":
+            raise
+        said = error.args[0] if isinstance(error, LookupError) and error.args else error
+        err.print(f"[red]forewarn:[/] {said}", markup=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

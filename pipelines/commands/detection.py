@@ -1,0 +1,1 @@
+"""`forewarn detect` and `replay`: what fires, and what would have."""
