@@ -63,7 +63,7 @@ def publish(
     version that was served until now at its end.
     """
     root = model_root(home, name)
-    _check_name("version", version)
+    check_name("version", version)
     root.mkdir(parents=True, exist_ok=True)
     with _locked(root):
         now = pointer(home, name)
@@ -85,7 +85,7 @@ def pointer(home: Path, name: str) -> Pointer | None:
         told = {key: given[key] for key in ("name", "version", "run_id")}
         at, previous = datetime.fromisoformat(given["published_at"]), tuple(given["previous"])
         for version in (told["version"], *previous):
-            _check_name("version", version)
+            check_name("version", version)
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
@@ -107,7 +107,7 @@ def open_published(home: Path, name: str) -> PublishedModel:
 
 def open_version(home: Path, name: str, version: str) -> PublishedModel:
     """As `open_published`, for one version that was published, served now or not."""
-    _check_name("version", version)
+    check_name("version", version)
     folder = model_root(home, name) / version
     if not folder.exists():
         raise LookupError(f"version {version} of {name!r} is not published in {home}")
@@ -124,7 +124,7 @@ def model_root(home: Path, name: str) -> Path:
     ...
     ValueError: a model's name wants letters, digits, - and _ only, got '../it'
     """
-    _check_name("name", name)
+    check_name("name", name)
     return home / "models" / name
 
 
@@ -133,7 +133,8 @@ def manifest_of(folder: Path) -> dict[str, str]:
     return {path: _sha256(folder / path) for path in sorted(_files(folder)) if path != MANIFEST}
 
 
-def _check_name(what: str, name: str) -> None:
+def check_name(what: str, name: str) -> None:
+    """ValueError unless `name` can be a folder's name that leads nowhere else."""
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise ValueError(f"a model's {what} wants letters, digits, - and _ only, got {name!r}")
 
