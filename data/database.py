@@ -5,11 +5,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import BigInteger, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.types import TypeDecorator
 
 from data.migrations import MIGRATIONS
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+UNREACHABLE = (OperationalError, InterfaceError, NoConnectionFree)  # down, locked or overrun
 BUSY_TIMEOUT_SECONDS = 30  # with 0, three of four writes fail beside two other writers
 
 
