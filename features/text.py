@@ -1,0 +1,207 @@
+"""Texts as weighted counts of words and of pieces of words."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from scipy.sparse import csr_array, hstack
+
+from features.plain import read_arrays, read_json, strings, write_arrays, write_json
+
+Fields = Mapping[str, Sequence[str]]
+
+MAX_CHARACTERS = 10_000
+"""What stands behind this many characters of a text is not read: a log pasted into a ticket
+says little after its first pages, and one text of a megabyte would hold up everybody else's."""
+
+WORD = re.compile(r"<\w+>|\w+")  # a mask such as <email> is a word of its own
+
+
+class TextFeatures:
+    """TF-IDF of words, pairs of words, and runs of 2 to 5 letters within a word.
+
+    The columns are read as one text, one after the other. Words and letters are weighted by
+    (1 + log count) * idf and each scaled to length 1; a term never seen counts nothing.
+
+    Parameters
+    ----------
+    min_tickets
+        A term must stand in that many tickets to be learnt.
+    max_terms
+        Of more terms of one kind (words, letters), those in the most tickets are learnt.
+
+    Examples
+    --------
+    >>> texts = {"title": ["Printer jam", "Printer broken", "VPN"], "body": ["", "", "down"]}
+    >>> features = TextFeatures(min_tickets=1).fit(texts)
+    >>> features.columns, features.terms("words")
+    (('title', 'body'), ('broken', 'down', 'jam', 'printer', 'printer broken', 'printer jam',
+     'vpn', 'vpn down'))
+    >>> features.transform({"title": ["printer down"]}).shape == (1, features.n_features)
+    True
+    """
+
+    def __init__(self, *, min_tickets: int = 2, max_terms: int = 100_000) -> None:
+        if min_tickets < 1 or max_terms < 1:
+            raise ValueError(
+                f"min_tickets and max_terms must be at least 1, got {min_tickets}, {max_terms}"
+            )
+        self.min_tickets = min_tickets
+        self.max_terms = max_terms
+        self.columns: tuple[str, ...] = ()
+        self.index: dict[str, dict[str, int]] = {kind: {} for kind in GRAMS}
+        self.idf: dict[str, np.ndarray] = {kind: np.zeros(0, np.float32) for kind in GRAMS}
+
+    @property
+    def n_features(self) -> int:
+        return sum(len(index) for index in self.index.values())
+
+    def terms(self, kind: str) -> tuple[str, ...]:
+        """What the columns of one kind stand for, in their order."""
+        return tuple(self.index[kind])
+
+    def fit(self, fields: Fields) -> Self:
+        """Learn the terms and how rare each is. ValueError where no term stands often enough."""
+        self.columns = tuple(fields)
+        texts = joined(fields, self.columns)
+        for kind, grams in GRAMS.items():
+            n_tickets = Counter(term for text in texts for term in set(grams(text)))
+            self._learn(kind, n_tickets, len(texts))
+        if not self.n_features:
+            raise ValueError(
+                f"no word stands in {self.min_tickets} of the {len(texts)} texts of"
+                f" {', '.join(self.columns)}; give more tickets or other columns"
+            )
+        return self
+
+    def _learn(self, kind: str, n_tickets: Counter[str], n_texts: int) -> None:
+        often = [term for term, n in n_tickets.items() if n >= self.min_tickets]
+        often.sort(key=lambda term: (-n_tickets[term], term))
+        kept = sorted(often[: self.max_terms])
+        counts = np.array([n_tickets[term] for term in kept], dtype=float)
+        self.index[kind] = {term: place for place, term in enumerate(kept)}
+        self.idf[kind] = (np.log((1 + n_texts) / (1 + counts)) + 1).astype(np.float32)
+
+    def transform(self, fields: Fields) -> csr_array:
+        """Features of shape (n_tickets, n_features), float32.
+
+        A column that was not there at `fit` is left out, one that is missing now is empty;
+        ValueError where none is known.
+        """
+        texts = joined(fields, self.columns)
+        blocks = [
+            weighted([grams(text) for text in texts], self.index[kind], self.idf[kind])
+            for kind, grams in GRAMS.items()
+        ]
+        return csr_array(hstack(blocks, format="csr"))
+
+    def save(self, folder: Path) -> None:
+        """Write text.json and text.npz."""
+        kept = {
+            "columns": list(self.columns),
+            "min_tickets": self.min_tickets,
+            "max_terms": self.max_terms,
+            **{kind: list(self.index[kind]) for kind in GRAMS},
+        }
+        write_json(folder / "text.json", kept)
+        write_arrays(folder / "text.npz", self.idf)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """What `save` wrote; ValueError names the file that is not what it should be."""
+        path = folder / "text.json"
+        whole = {"columns": list, "min_tickets": int, "max_terms": int}
+        kept = read_json(path, whole | dict.fromkeys(GRAMS, list))
+        features = cls(min_tickets=kept["min_tickets"], max_terms=kept["max_terms"])
+        features.columns = strings(path, "columns", kept["columns"])
+        for kind in GRAMS:
+            terms = strings(path, kind, kept[kind])
+            features.index[kind] = {term: place for place, term in enumerate(terms)}
+        lengths = {kind: (len(index),) for kind, index in features.index.items()}
+        wanted = {kind: ("float32", shape) for kind, shape in lengths.items()}
+        features.idf = read_arrays(folder / "text.npz", wanted)
+        return features
+
+
+def joined(fields: Fields, columns: Sequence[str]) -> list[str]:
+    """One text a ticket, in the form that is counted.
+
+    >>> joined({"title": ["Défaut  n°5"], "body": ["VPN"], "channel": ["web"]}, ["title", "body"])
+    ['défaut  n°5 vpn']
+    """
+    known = [fields[column] for column in columns if column in fields]
+    if not known:
+        raise ValueError(f"wanted a text column of {list(columns)}, got {list(fields)}")
+    if len({len(texts) for texts in known}) > 1:
+        raise ValueError(f"columns differ in length: {[len(texts) for texts in known]}")
+    return [" ".join(normalise(text) for text in texts) for texts in zip(*known, strict=True)]
+
+
+def normalise(text: str) -> str:
+    """Lower case and one spelling for each letter, of the first `MAX_CHARACTERS`."""
+    return unicodedata.normalize("NFKC", text[:MAX_CHARACTERS]).lower()
+
+
+def word_grams(text: str) -> list[str]:
+    """Words and pairs of neighbours.
+
+    >>> word_grams("mail from <email> lost")
+    ['mail', 'from', '<email>', 'lost', 'mail from', 'from <email>', '<email> lost']
+    """
+    words = WORD.findall(text)
+    return words + [f"{first} {second}" for first, second in pairwise(words)]
+
+
+def letter_grams(text: str) -> list[str]:
+    """Runs of 2 to 5 letters of each word, its ends marked by a blank.
+
+    >>> letter_grams("vpn")
+    [' v', 'vp', 'pn', 'n ', ' vp', 'vpn', 'pn ', ' vpn', 'vpn ', ' vpn ']
+    """
+    return [gram for word in text.split() for gram in letters_of(word)]
+
+
+@lru_cache(maxsize=20_000)
+def letters_of(word: str) -> tuple[str, ...]:
+    framed = f" {word} "
+    spans = range(2, min(5, len(framed)) + 1)
+    return tuple(framed[at : at + n] for n in spans for at in range(len(framed) - n + 1))
+
+
+GRAMS = {"words": word_grams, "letters": letter_grams}
+
+
+def weighted(
+    documents: Sequence[Sequence[str]], index: Mapping[str, int], idf: np.ndarray
+) -> csr_array:
+    """Rows of (1 + log count) * idf, each of length 1, or 0 where nothing in it is known.
+
+    >>> weighted([["a", "b", "a"], ["c"]], {"a": 0, "b": 1}, np.ones(2, "f4")).toarray()
+    array([[0.861037 , 0.5085423],
+           [0.       , 0.       ]], dtype=float32)
+    """
+    counted = [_counts(document, index) for document in documents]
+    ends = np.cumsum([0] + [len(counts) for counts in counted])
+    columns = np.fromiter(_chain(counted), np.int32, ends[-1])
+    counts = np.fromiter((n for row in counted for n in row.values()), np.float32, ends[-1])
+    values = (1 + np.log(counts)) * idf[columns]
+    squares = np.add.reduceat(np.append(values**2, 0), ends[:-1]) * (np.diff(ends) > 0)
+    lengths = np.sqrt(np.maximum(squares, np.finfo(np.float32).tiny))
+    values /= np.repeat(lengths, np.diff(ends))
+    return csr_array((values, columns, ends.astype(np.int32)), shape=(len(documents), len(idf)))
+
+
+def _chain(counted: Sequence[Mapping[int, int]]) -> Iterator[int]:
+    return (column for row in counted for column in row)
+
+
+def _counts(document: Sequence[str], index: Mapping[str, int]) -> dict[int, int]:
+    """How often each known term stands in a document, by its column, in their order."""
+    counts = Counter(index[term] for term in document if term in index)
+    return dict(sorted(counts.items()))

@@ -1,0 +1,159 @@
+"""The learner that sits on features of any kind: one linear score for each class."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Self, TypeAlias
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from features.plain import read_arrays, read_json, strings, write_arrays, write_json
+from models.calibration import softmax, temperature
+
+Features: TypeAlias = csr_array | np.ndarray
+
+
+class Head:
+    """Linear support vectors, one class against the others, with a temperature.
+
+    Parameters
+    ----------
+    penalty
+        C of the support vectors: what a training ticket on the wrong side costs.
+    seed
+        Order in which the solver goes through the tickets.
+
+    Examples
+    --------
+    >>> x = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]], dtype=np.float32)
+    >>> head = Head().fit(x, ["printing", "printing", "network"])
+    >>> head.classes.tolist()
+    ['network', 'printing']
+    >>> head.predict_proba(x).shape
+    (3, 2)
+    """
+
+    def __init__(self, *, penalty: float = 1.0, seed: int = 0) -> None:
+        if not penalty > 0:
+            raise ValueError(f"penalty must be above 0, got {penalty}")
+        self.penalty = penalty
+        self.seed = seed
+        self.temperature = 1.0
+        self.classes = np.empty(0, dtype=object)
+        self.coef = np.zeros((0, 0), dtype=np.float32)
+        self.intercept = np.zeros(0, dtype=np.float32)
+
+    def fit(self, x: Features, labels: Sequence[str]) -> Self:
+        """Learn from features (n_tickets, n_features) and as many labels."""
+        from sklearn.svm import LinearSVC  # here: serving a saved head needs no scikit-learn
+
+        self.classes = np.array(sorted(set(labels)), dtype=object)
+        if len(self.classes) < 2:
+            raise ValueError(
+                f"all {len(labels)} tickets have the same label, so there is nothing to tell"
+                " apart; give tickets of at least two classes or leave this target out"
+            )
+        solver = LinearSVC(C=self.penalty, random_state=self.seed, max_iter=20_000)
+        solver.fit(x, np.searchsorted(self.classes, np.array(labels, dtype=object)))
+        coef, intercept = solver.coef_, solver.intercept_
+        if len(self.classes) == 2:  # the solver scores the second class alone
+            coef, intercept = np.vstack([-coef, coef]) / 2, np.hstack([-intercept, intercept]) / 2
+        self.coef = np.ascontiguousarray(coef.T, dtype=np.float32)
+        self.intercept = intercept.astype(np.float32)
+        return self
+
+    def logits(self, x: Features) -> np.ndarray:
+        """Scores (n_tickets, n_classes), not yet divided by the temperature."""
+        scores: np.ndarray = x @ self.coef + self.intercept
+        return scores.astype(np.float64)
+
+    def predict_proba(self, x: Features) -> np.ndarray:
+        """Probabilities (n_tickets, n_classes), in the order of `classes`."""
+        return softmax(self.logits(x) / self.temperature)
+
+    def save(self, folder: Path) -> None:
+        """Write head.json and head.npz."""
+        numbers = {"penalty": self.penalty, "temperature": self.temperature, "seed": self.seed}
+        write_json(folder / "head.json", numbers | {"classes": self.classes.tolist()})
+        arrays = {"coef": self.coef, "intercept": self.intercept}
+        write_arrays(folder / "head.npz", arrays)
+
+    @classmethod
+    def load(cls, folder: Path, n_features: int) -> Self:
+        """What `save` wrote; ValueError names the file that is not what it should be."""
+        path = folder / "head.json"
+        wanted = {"penalty": float, "temperature": float, "seed": int, "classes": list}
+        kept = read_json(path, wanted)
+        if not 0 < kept["temperature"] < np.inf:
+            raise ValueError(f"{path}: temperature must be above 0, got {kept['temperature']}")
+        head = cls(penalty=kept["penalty"], seed=kept["seed"])
+        head.temperature = kept["temperature"]
+        head.classes = np.array(strings(path, "classes", kept["classes"]), dtype=object)
+        k = len(head.classes)
+        arrays = read_arrays(
+            folder / "head.npz",
+            {"coef": ("float32", (n_features, k)), "intercept": ("float32", (k,))},
+        )
+        head.coef, head.intercept = arrays["coef"], arrays["intercept"]
+        return head
+
+
+class Calibrated(NamedTuple):
+    """A head learnt from all tickets, and how one learnt without the held-out ones did on them.
+
+    `probability` (n_holdout,) is that of the best guess and `right` whether the guess was.
+    """
+
+    head: Head
+    probability: np.ndarray
+    right: np.ndarray
+
+
+def fit_calibrated(
+    x: Features, labels: Sequence[str], *, ordered: bool, penalty: float = 1.0, seed: int = 0
+) -> Calibrated:
+    """Find the temperature on tickets held out, then learn from all of them and keep it.
+
+    `ordered`: the tickets come in the order of time, and the latest are held out.
+    """
+    truth = np.array(labels, dtype=object)
+    held = latest(len(truth)) if ordered else drawn(truth, seed)
+    if len(set(truth[~held])) < 2:
+        held[:] = False  # too few tickets to spare any: no promise, and the temperature is 1
+    part = Head(penalty=penalty, seed=seed).fit(x[~held], truth[~held].tolist())
+    logits, wanted = part.logits(x[held]), truth[held]
+    known = np.isin(wanted, part.classes)
+    heat = temperature(logits[known], np.searchsorted(part.classes, wanted[known]))
+    head = Head(penalty=penalty, seed=seed).fit(x, truth.tolist())
+    head.temperature = heat
+    best = logits.argmax(axis=1)
+    return Calibrated(head, softmax(logits / heat).max(axis=1), part.classes[best] == wanted)
+
+
+HELD_OUT = 0.2
+"""Share of the tickets that temperature and promise are found on."""
+
+
+def latest(n: int) -> np.ndarray:
+    """Which of n tickets, in the order of time, are held out.
+
+    >>> latest(5)
+    array([False, False, False, False,  True])
+    """
+    return np.arange(n) >= n - max(1, round(n * HELD_OUT))
+
+
+def drawn(labels: np.ndarray, seed: int) -> np.ndarray:
+    """Which tickets are held out, drawn so that every class keeps its share.
+
+    A class of one ticket is learnt from, never held out.
+
+    >>> np.flatnonzero(drawn(np.array(["a"] * 10 + ["b"]), seed=0))
+    array([4, 6])
+    """
+    rng = np.random.default_rng(seed)
+    held = np.zeros(len(labels), dtype=bool)
+    for label in sorted(set(labels)):
+        rows = rng.permutation(np.flatnonzero(labels == label))
+        held[rows[: min(len(rows) - 1, round(len(rows) * HELD_OUT))]] = True
+    return held
