@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,6 +52,7 @@ class Registry:
     def __init__(self, uri: str, artifacts: Path) -> None:
         # Read when MLflow is imported: without it each run would be reported to its makers.
         os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+        os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"  # we show our own
         from mlflow import MlflowClient  # 2 s of CPU, so only where it is needed
 
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
@@ -85,8 +87,9 @@ class Registry:
             self._log(run, params, metrics)
             with tempfile.TemporaryDirectory() as aside:
                 _write_report(Path(aside), tables or {}, figures or {})
+                for path in manifest_of(folder):
+                    shutil.copyfile(folder / path, _at(Path(aside), f"{MODEL}/{_spelt(path)}"))
                 self.client.log_artifacts(run.info.run_id, aside)
-            self.client.log_artifacts(run.info.run_id, str(folder), MODEL)
             version = self._register(name, run)
         self.client.set_terminated(run.info.run_id)
         self.client.set_registered_model_alias(name, "challenger", version)
@@ -123,10 +126,13 @@ class Registry:
         self.client.set_registered_model_alias(name, alias, self.version(name, number).number)
 
     def fetch(self, name: str, number: str, to: Path) -> Path:
-        """Copy the files of a version into the folder `to`, opening none; their folder there."""
+        """Copy the files of a version into the folder `to`, opening none; gives `to` back."""
         run_id = self.version(name, number).run_id
-        to.mkdir(parents=True, exist_ok=True)
-        return Path(self.client.download_artifacts(run_id, MODEL, str(to)))
+        with tempfile.TemporaryDirectory() as aside:
+            came = Path(self.client.download_artifacts(run_id, MODEL, aside))
+            for path in manifest_of(came):
+                shutil.copyfile(came / path, _at(to, _unspelt(path)))
+        return to
 
     def _run(self, name: str, fingerprint: str) -> "Run":
         experiment = self._experiment(name)
@@ -218,6 +224,19 @@ def _key(name: str) -> str:
     """
     steps = [re.sub(r"[^\w.\- :]", "_", step).strip() for step in name.split("/")]
     return "/".join(re.sub(r"^(\.|$)", "_", step) for step in steps)
+
+
+def _spelt(path: str) -> str:
+    """A path without %, which MLflow takes for the start of an escaped letter.
+
+    >>> _spelt("50%/a=b"), _unspelt(_spelt("50%/a=b"))
+    ('50=25/a=3Db', '50%/a=b')
+    """
+    return path.replace("=", "=3D").replace("%", "=25")
+
+
+def _unspelt(path: str) -> str:
+    return path.replace("=25", "%").replace("=3D", "=")
 
 
 def _write_report(

@@ -14,6 +14,8 @@ def registry(tmp_path_factory):
 
 def make_model(folder, seed=0):
     (folder / "category").mkdir(parents=True)
+    (folder / "%2E%2E odd=25 ä").mkdir()
+    (folder / "%2E%2E odd=25 ä" / "head.json").write_text("{}")
     (folder / "triage.json").write_text('{"targets": ["category"]}')
     weights = np.random.default_rng(seed).normal(size=(3, 4))
     np.savez(folder / "category" / "weights.npz", weights=weights)
@@ -41,7 +43,7 @@ def test_a_training_comes_back_with_its_files_and_figures(registry, tmp_path):
     assert "category/ece" not in version.metrics, "what is unknown is left out"
     assert len(version.metrics) == 1102
     fetched = registry.fetch("ticket-a", version.number, tmp_path / "fetched")
-    for path in ("triage.json", "category/weights.npz"):
+    for path in ("triage.json", "category/weights.npz", "%2E%2E odd=25 ä/head.json"):
         assert (fetched / path).read_bytes() == (folder / path).read_bytes()
     report = registry.artifacts / version.run_id / "artifacts"
     assert (report / "tables" / "category.csv").read_text().splitlines()[1] == '"mail, web",0.5'
