@@ -1,0 +1,1 @@
+"""The parts of the simulated help desk. `data.simulate` puts them together."""
