@@ -2,6 +2,142 @@
 
 from collections.abc import Callable
 
-from sqlalchemy import Connection
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
 
-MIGRATIONS: list[Callable[[Connection], None]] = []
+Migration = Callable[[Connection], None]
+
+# Names sort by their bytes in both engines, whatever the language of the PostgreSQL server.
+NAME = Text().with_variant(Text(collation="C"), "postgresql")
+
+
+def create_store_tables(connection: Connection) -> None:
+    """Tickets and what was said of them, detections and their alerts, API keys, leases."""
+    meta = MetaData()
+    _ticket_tables(meta)
+    _detection_tables(meta)
+    _operation_tables(meta)
+    meta.create_all(connection, checkfirst=False)
+
+
+def _name(name: str, *, key: bool = False) -> Column[str]:
+    return Column(name, NAME, primary_key=key, nullable=False)
+
+
+def _time(name: str, *, nullable: bool = False) -> Column[int]:
+    return Column(name, BigInteger, nullable=nullable)
+
+
+def _ticket_key() -> list[Column[str]]:
+    return [_name(name, key=True) for name in ("desk", "source", "external_id")]
+
+
+def _ticket_tables(meta: MetaData) -> None:
+    tickets = Table(
+        "tickets",
+        meta,
+        *_ticket_key(),
+        _time("opened_at"),
+        Column("title", Text, nullable=False),
+        Column("body", Text, nullable=False),
+        _time("resolved_at", nullable=True),
+        Column("labels", Text, nullable=False),
+        Column("channel", Text),
+        Column("requester", NAME),
+    )
+    columns = tickets.columns
+    Index("tickets_by_time", columns.desk, columns.opened_at, columns.source, columns.external_id)
+    Index("tickets_by_requester", columns.desk, columns.requester)
+    Table(
+        "predictions",
+        meta,
+        *_ticket_key(),
+        *(_name(name, key=True) for name in ("target", "model", "version")),
+        Column("label", Text),
+        Column("probability", Double, nullable=False),
+        *(_name(name) for name in ("decision", "run_id")),
+        _time("scored_at"),
+    )
+    Table(
+        "feedback",
+        meta,
+        *_ticket_key(),
+        *(_name(name, key=True) for name in ("target", "given_by")),
+        Column("label", Text, nullable=False),
+        _time("given_at"),
+    )
+
+
+def _detection_tables(meta: MetaData) -> None:
+    Table(
+        "incidents",
+        meta,
+        *(_name(name, key=True) for name in ("desk", "id")),
+        Column("title", Text, nullable=False),
+        _time("onset_at"),
+        _time("ended_at", nullable=True),
+        Column("categories", Text, nullable=False),
+        Column("series", Text, nullable=False),
+        _name("origin"),
+    )
+    Table(
+        "detections",
+        meta,
+        *(_name(name, key=True) for name in ("desk", "detector")),
+        _time("watermark"),
+        Column("state", LargeBinary, nullable=False),
+    )
+    alerts = Table(
+        "alerts",
+        meta,
+        _name("id", key=True),
+        *(_name(name) for name in ("desk", "kind", "key")),
+        _time("opened_at"),
+        # SQLite keeps NaN as NULL, hence no NOT NULL here.
+        *(Column(name, Double) for name in ("score", "threshold", "observed")),
+        *(Column(name, Double) for name in ("expected", "lower", "upper")),
+        Column("why", Text, nullable=False),
+        _name("detector"),
+        _time("closed_at", nullable=True),
+        Column("n_tickets", Integer),
+        _name("status"),
+        Column("status_by", Text),
+        _time("status_at", nullable=True),
+    )
+    Index("alerts_by_time", alerts.columns.opened_at)
+    Index("alerts_by_desk", alerts.columns.desk, alerts.columns.opened_at)
+    Table(
+        "traces",
+        meta,
+        _name("alert_id", key=True),
+        _name("desk"),
+        Column("lines", Text, nullable=False),
+    )
+
+
+def _operation_tables(meta: MetaData) -> None:
+    Table("leases", meta, _name("name", key=True), _name("holder"), _time("expires_at"))
+    Table(
+        "keys",
+        meta,
+        _name("id", key=True),
+        _name("secret_sha256"),
+        Column("scopes", Text, nullable=False),
+        Column("desks", Text, nullable=False),
+        _time("created_at"),
+        _time("revoked_at", nullable=True),
+        Column("note", Text, nullable=False),
+    )
+
+
+MIGRATIONS: list[Migration] = [create_store_tables]

@@ -117,3 +117,30 @@ class Feedback:
     label: str
     given_at: datetime
     given_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What the chart of an alert draws: one value of each line for each of `times`, None for a gap.
+
+    >>> from datetime import UTC
+    >>> Trace("a1", (datetime(2026, 1, 5, tzinfo=UTC),), (9.0,), (1.0,), (0.0,), (2.0, 2.0))
+    Traceback (most recent call last):
+    ...
+    ValueError: trace of alert a1: wanted as many values as times (1), got upper with 2
+    """
+
+    alert_id: str
+    times: tuple[datetime, ...]
+    observed: tuple[float | None, ...]
+    expected: tuple[float | None, ...]
+    lower: tuple[float | None, ...]
+    upper: tuple[float | None, ...]
+
+    def __post_init__(self) -> None:
+        for name in ("observed", "expected", "lower", "upper"):
+            if len(getattr(self, name)) != len(self.times):
+                raise ValueError(
+                    f"trace of alert {self.alert_id}: wanted as many values as times "
+                    f"({len(self.times)}), got {name} with {len(getattr(self, name))}"
+                )

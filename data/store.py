@@ -1,0 +1,101 @@
+"""The store: everything Forewarn knows but the metric points, on SQLite or PostgreSQL."""
+
+import os
+import sqlite3
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, Table, and_, func, select
+
+from data import tables
+from data.database import connect
+from data.rows import Written
+from data.store_alerts import AlertRows, Detection, delete_alerts
+from data.store_keys import KeyRows
+from data.store_tickets import TicketRows, delete_orphans, delete_tickets
+
+__all__ = ["Detection", "Store", "Written"]
+
+COUNTED = (
+    tables.tickets,
+    tables.predictions,
+    tables.feedback,
+    tables.incidents,
+    tables.detections,
+    tables.alerts,
+)
+
+
+class Store(TicketRows, AlertRows, KeyRows):
+    """All rows of all desks behind one database URL.
+
+    Every write is one transaction and idempotent: done twice, it changes nothing. Processes and
+    threads may share a database; a store may be shared by threads, not across a fork.
+
+    >>> store = Store("sqlite://")
+    >>> store.counts("it")["tickets"]
+    0
+    >>> store.close()
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(connect(url))
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    def ping(self) -> None:
+        """Raise `sqlalchemy.exc.DBAPIError` where the database cannot be read."""
+        with self.reading.connect() as connection:
+            connection.execute(select(tables.tickets.c.desk).limit(1)).all()
+
+    def counts(self, desk: str) -> dict[str, int]:
+        """How many rows of this desk each table holds."""
+        with self.reading.connect() as connection:
+            return {table.name: _count(connection, table, desk) for table in COUNTED}
+
+    def expire(self, desk: str, before: datetime) -> dict[str, int]:
+        """Delete what is older than `before`; how many rows of each table went.
+
+        That is tickets opened before, with what was said of them, and alerts closed before. What
+        was said of a ticket that the store never held goes by its own time.
+        """
+        ticket, alert = tables.tickets.columns, tables.alerts.columns
+        with self.engine.begin() as connection:
+            orphans = delete_orphans(connection, desk, before)
+            opened = and_(ticket.desk == desk, ticket.opened_at < before)
+            gone = delete_tickets(connection, opened)
+            closed = and_(alert.desk == desk, alert.closed_at < before)
+            alerts = delete_alerts(connection, closed)
+        return {name: n + orphans.get(name, 0) for name, n in gone.items()} | alerts
+
+    def backup(self, to: Path) -> None:
+        """Copy a SQLite database into the file `to` while it is in use.
+
+        The copy takes its name when it is whole, and only its owner can read it.
+        """
+        if self.engine.dialect.name != "sqlite":
+            raise ValueError("only SQLite is copied here; for PostgreSQL run pg_dump on its server")
+        aside = to.with_name(f".{to.name}.{os.getpid()}")
+        os.close(os.open(aside, os.O_CREAT | os.O_EXCL, 0o600))
+        try:
+            self._copy(aside)
+            os.replace(aside, to)
+        finally:
+            aside.unlink(missing_ok=True)
+
+    def _copy(self, to: Path) -> None:
+        source = self.engine.raw_connection()
+        try:
+            with closing(sqlite3.connect(to)) as copy:
+                source.driver_connection.backup(copy)
+                copy.execute("PRAGMA journal_mode=DELETE")  # one file, none beside it
+        finally:
+            source.close()
+
+
+def _count(connection: Connection, table: Table, desk: str) -> int:
+    query = select(func.count()).select_from(table).where(table.c.desk == desk)
+    return connection.execute(query).scalar_one()

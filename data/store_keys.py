@@ -1,0 +1,61 @@
+"""The store's API keys, and the leases by which one process does what only one may do."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, delete, or_, select, update
+
+from data import tables
+from data.keys import ApiKey
+from data.rows import Row, Rows, insert, row_of, upsert
+
+
+class KeyRows(Rows):
+    """API keys and leases."""
+
+    def put_key(self, key: ApiKey) -> None:
+        """Store a new key. One that is there stays as it is: a key can only be revoked."""
+        row = row_of(tables.keys, key)
+        row |= {name: sorted(row[name]) for name in ("scopes", "desks")}
+        with self.engine.begin() as connection:
+            connection.execute(insert(connection, tables.keys).on_conflict_do_nothing(), row)
+
+    def key(self, id: str) -> ApiKey | None:
+        """The key of this id, revoked or not; None where there is none."""
+        return next(iter(self._keys(tables.keys.c.id == id)), None)
+
+    def keys(self) -> list[ApiKey]:
+        """All keys from the oldest to the newest, revoked ones too."""
+        return self._keys()
+
+    def revoke_key(self, id: str, at: datetime) -> bool:
+        """Revoke a key; False where it is unknown or was revoked before."""
+        columns = tables.keys.columns
+        live = update(tables.keys).where(columns.id == id, columns.revoked_at.is_(None))
+        with self.engine.begin() as connection:
+            return connection.execute(live.values(revoked_at=at)).rowcount == 1
+
+    def take_lease(self, name: str, holder: str, now: datetime, seconds: float) -> bool:
+        """Take or renew a lease for `seconds`; False while another holder's has not expired."""
+        columns = tables.leases.columns
+        mine = or_(columns.holder == holder, columns.expires_at <= now)
+        row = {"name": name, "holder": holder, "expires_at": now + timedelta(seconds=seconds)}
+        with self.engine.begin() as connection:
+            taken = connection.execute(upsert(connection, tables.leases, where=mine), row)
+            return taken.rowcount == 1
+
+    def release_lease(self, name: str, holder: str) -> None:
+        """Give a lease back; another holder's stays."""
+        columns = tables.leases.columns
+        mine = delete(tables.leases).where(columns.name == name, columns.holder == holder)
+        with self.engine.begin() as connection:
+            connection.execute(mine)
+
+    def _keys(self, *which: ColumnElement[bool]) -> list[ApiKey]:
+        columns = tables.keys.columns
+        query = select(tables.keys).where(*which).order_by(columns.created_at, columns.id)
+        with self.reading.connect() as connection:
+            return [_read_key(dict(row)) for row in connection.execute(query).mappings()]
+
+
+def _read_key(row: Row) -> ApiKey:
+    return ApiKey(**row | {name: frozenset(row[name]) for name in ("scopes", "desks")})

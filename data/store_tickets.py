@@ -1,0 +1,173 @@
+"""The store's tickets, and what models and people said of them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, select, true, tuple_
+
+from data import tables
+from data.masking import mask
+from data.records import Feedback, Incident, Prediction, Ticket
+from data.rows import Merge, Row, Rows, Written, window
+
+PAGE_ROWS = 2000  # what `tickets()` holds in memory at a time
+TICKET_KEY = ("desk", "source", "external_id")
+
+
+class TicketRows(Rows):
+    """Tickets, predictions, feedback and incidents."""
+
+    def put_tickets(self, tickets: Sequence[Ticket]) -> Written:
+        """Store tickets with title and body masked; a poorer copy blanks nothing that is known."""
+        return self.put(tables.tickets, [_masked(ticket) for ticket in tickets], _merge_tickets)
+
+    def tickets(
+        self, desk: str, *, since: datetime | None = None, until: datetime | None = None
+    ) -> Iterator[Ticket]:
+        """Tickets opened in [since, until), ordered by (opened_at, source, external_id).
+
+        They come page by page, each page its own short transaction: nobody has to wait, however
+        slowly they are read, and a ticket that is stored meanwhile comes or does not.
+        """
+        columns = tables.tickets.columns
+        order = (columns.opened_at, columns.source, columns.external_id)
+        query = select(tables.tickets).where(columns.desk == desk)
+        query = query.where(*window(columns.opened_at, since, until))
+        query = query.order_by(*order).limit(PAGE_ROWS)
+        page = self.fetch(query, Ticket)
+        while page:
+            yield from page
+            last = (page[-1].opened_at, page[-1].source, page[-1].external_id)
+            after = tuple_(*last, types=[column.type for column in order])
+            page = self.fetch(query.where(tuple_(*order) > after), Ticket)
+
+    def ticket(self, desk: str, source: str, external_id: str) -> Ticket | None:
+        """The ticket of this identity, None where there is none."""
+        key = _ticket_is(tables.tickets, desk, source, external_id)
+        return next(iter(self.fetch(select(tables.tickets).where(key), Ticket)), None)
+
+    def openings(
+        self, desk: str, target: str, since: datetime, until: datetime
+    ) -> list[tuple[datetime, str]]:
+        """When tickets of [since, until) were opened, in order, and what each is about.
+
+        That is the desk's own label for `target`, else what the latest prediction says, else "".
+        """
+        ticket, said = tables.tickets.columns, tables.predictions.columns
+        same = and_(*(ticket[name] == said[name] for name in TICKET_KEY), said.target == target)
+        query = (
+            select(ticket.source, ticket.external_id, ticket.opened_at, ticket.labels, said.label)
+            .select_from(tables.tickets.outerjoin(tables.predictions, same))
+            .where(ticket.desk == desk, *window(ticket.opened_at, since, until))
+            .order_by(ticket.opened_at, ticket.source, ticket.external_id, said.scored_at)
+        )
+        latest = {}
+        with self.reading.connect() as connection:
+            for source, external_id, opened_at, labels, predicted in connection.execute(query):
+                label = labels.get(target) or predicted or ""
+                latest[source, external_id] = (opened_at, label)
+        return list(latest.values())
+
+    def put_predictions(self, predictions: Sequence[Prediction]) -> Written:
+        """Store predictions; of one model version's on one target of a ticket the latest stands."""
+        return self.put(tables.predictions, predictions, _later("scored_at"))
+
+    def predictions(self, desk: str, source: str, external_id: str) -> list[Prediction]:
+        """What was predicted of a ticket, by target and then from the oldest to the newest."""
+        said = tables.predictions.columns
+        key = _ticket_is(tables.predictions, desk, source, external_id)
+        order = (said.target, said.scored_at, said.model, said.version)
+        return self.fetch(select(tables.predictions).where(key).order_by(*order), Prediction)
+
+    def put_feedback(self, feedback: Sequence[Feedback]) -> Written:
+        """Store corrections; of one person's on one target of a ticket the latest stands."""
+        return self.put(tables.feedback, feedback, _later("given_at"))
+
+    def feedback(self, desk: str) -> list[Feedback]:
+        """A desk's corrections from the oldest to the newest."""
+        columns = tables.feedback.columns
+        query = select(tables.feedback).where(columns.desk == desk)
+        order = (columns.given_at, *tables.feedback.primary_key.columns)
+        return self.fetch(query.order_by(*order), Feedback)
+
+    def put_incidents(self, incidents: Sequence[Incident]) -> Written:
+        """Store incidents; a copy without an end does not reopen one that has ended."""
+        return self.put(tables.incidents, incidents, _merge_incidents)
+
+    def incidents(
+        self, desk: str, *, since: datetime | None = None, until: datetime | None = None
+    ) -> list[Incident]:
+        """Incidents with their onset in [since, until), in order of onset."""
+        columns = tables.incidents.columns
+        query = select(tables.incidents).where(columns.desk == desk)
+        query = query.where(*window(columns.onset_at, since, until))
+        return self.fetch(query.order_by(columns.onset_at, columns.id), Incident)
+
+    def erase_ticket(self, desk: str, source: str, external_id: str) -> dict[str, int]:
+        """Delete a ticket and all that was said of it; how many rows of each table went."""
+        with self.engine.begin() as connection:
+            return {
+                table.name: _delete(connection, table, _ticket_is(table, desk, source, external_id))
+                for table in (tables.predictions, tables.feedback, tables.tickets)
+            }
+
+    def erase_requester(self, desk: str, requester_hash: str) -> dict[str, int]:
+        """Delete a requester's tickets and all that was said of them; rows gone by table."""
+        ticket = tables.tickets.columns
+        theirs = and_(ticket.desk == desk, ticket.requester == requester_hash)
+        with self.engine.begin() as connection:
+            return delete_tickets(connection, theirs)
+
+
+def delete_tickets(connection: Connection, which: ColumnElement[bool]) -> dict[str, int]:
+    """Delete these tickets and, before them, what was said of them; rows gone by table."""
+    said = (tables.predictions, tables.feedback)
+    gone = {table.name: _delete(connection, table, _of_ticket(table, which)) for table in said}
+    return gone | {"tickets": _delete(connection, tables.tickets, which)}
+
+
+def delete_orphans(connection: Connection, desk: str, before: datetime) -> dict[str, int]:
+    """Delete what was said before `before` of tickets that the store never held."""
+    gone = {}
+    for table, said_at in ((tables.predictions, "scored_at"), (tables.feedback, "given_at")):
+        old = and_(table.c.desk == desk, table.c[said_at] < before)
+        gone[table.name] = _delete(connection, table, old & ~_of_ticket(table, true()))
+    return gone
+
+
+def _delete(connection: Connection, table: Table, which: ColumnElement[bool]) -> int:
+    return connection.execute(delete(table).where(which)).rowcount
+
+
+def _ticket_is(table: Table, desk: str, source: str, external_id: str) -> ColumnElement[bool]:
+    wanted = zip(TICKET_KEY, (desk, source, external_id), strict=True)
+    return and_(*(table.c[name] == value for name, value in wanted))
+
+
+def _of_ticket(table: Table, which: ColumnElement[bool]) -> ColumnElement[bool]:
+    same = (table.c[name] == tables.tickets.c[name] for name in TICKET_KEY)
+    return exists().where(*same, which)
+
+
+def _masked(ticket: Ticket) -> Ticket:
+    return replace(ticket, title=mask(_storable(ticket.title)), body=mask(_storable(ticket.body)))
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL holds no NUL, and neither engine half a surrogate pair."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def _merge_tickets(known: Row, came: Row) -> Row:
+    given = {name: label for name, label in came["labels"].items() if label}
+    kept = {name: value if value else known[name] for name, value in came.items()}
+    return kept | {"labels": {**known["labels"], **given}}
+
+
+def _merge_incidents(known: Row, came: Row) -> Row:
+    return came | {"ended_at": came["ended_at"] or known["ended_at"]}
+
+
+def _later(said_at: str) -> Merge:
+    return lambda known, came: came if came[said_at] >= known[said_at] else known

@@ -1,0 +1,119 @@
+"""The store's tables as the code of today reads and writes them; `data.migrations` made them."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Column, Double, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy.types import TypeDecorator
+
+from data.database import UtcTime
+
+
+class Labels(TypeDecorator[Mapping[str, str]]):
+    """A mapping of names to texts, kept as JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Mapping[str, str] | None, dialect: object) -> str | None:
+        return None if value is None else json.dumps(dict(value), sort_keys=True)
+
+    def process_result_value(self, value: str | None, dialect: object) -> dict[str, str] | None:
+        return None if value is None else json.loads(value)
+
+
+class Names(TypeDecorator[Sequence[str]]):
+    """A tuple of names, kept as JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[str] | None, dialect: object) -> str | None:
+        return None if value is None else json.dumps(list(value))
+
+    def process_result_value(self, value: str | None, dialect: object) -> tuple[str, ...] | None:
+        return None if value is None else tuple(json.loads(value))
+
+
+class Real(TypeDecorator[float]):
+    """A number that may be NaN, kept as NULL: SQLite has no NaN."""
+
+    impl = Double
+    cache_ok = True
+
+    def process_bind_param(self, value: float | None, dialect: object) -> float | None:
+        return None if value is None or math.isnan(value) else float(value)
+
+    def process_result_value(self, value: float | None, dialect: object) -> float:
+        return math.nan if value is None else value
+
+
+meta = MetaData()
+
+
+def _key(*names: str) -> list[Column[str]]:
+    return [Column(name, Text, primary_key=True) for name in names]
+
+
+def _columns(kind: object, *names: str) -> list[Column]:  # type: ignore[type-arg]
+    return [Column(name, kind) for name in names]  # type: ignore[call-overload]
+
+
+tickets = Table(
+    "tickets",
+    meta,
+    *_key("desk", "source", "external_id"),
+    *_columns(UtcTime, "opened_at", "resolved_at"),
+    *_columns(Text, "title", "body", "channel", "requester"),
+    Column("labels", Labels),
+)
+predictions = Table(
+    "predictions",
+    meta,
+    *_key("desk", "source", "external_id", "target", "model", "version"),
+    *_columns(Text, "label", "decision", "run_id"),
+    Column("probability", Double),
+    Column("scored_at", UtcTime),
+)
+feedback = Table(
+    "feedback",
+    meta,
+    *_key("desk", "source", "external_id", "target", "given_by"),
+    Column("label", Text),
+    Column("given_at", UtcTime),
+)
+incidents = Table(
+    "incidents",
+    meta,
+    *_key("desk", "id"),
+    *_columns(Text, "title", "origin"),
+    *_columns(UtcTime, "onset_at", "ended_at"),
+    *_columns(Names, "categories", "series"),
+)
+detections = Table(
+    "detections",
+    meta,
+    *_key("desk", "detector"),
+    Column("watermark", UtcTime),
+    Column("state", LargeBinary),
+)
+alerts = Table(
+    "alerts",
+    meta,
+    *_key("id"),
+    *_columns(Text, "desk", "kind", "key", "why", "detector", "status", "status_by"),
+    *_columns(UtcTime, "opened_at", "closed_at", "status_at"),
+    *_columns(Real, "score", "threshold", "observed", "expected", "lower", "upper"),
+    Column("n_tickets", Integer),
+)
+traces = Table("traces", meta, *_key("alert_id"), *_columns(Text, "desk", "lines"))
+leases = Table("leases", meta, *_key("name"), Column("holder", Text), Column("expires_at", UtcTime))
+keys = Table(
+    "keys",
+    meta,
+    *_key("id"),
+    *_columns(Text, "secret_sha256", "note"),
+    *_columns(Names, "scopes", "desks"),
+    *_columns(UtcTime, "created_at", "revoked_at"),
+)
