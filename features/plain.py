@@ -12,9 +12,9 @@ Shape = tuple[int | None, ...]
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """One object, readable, the same bytes for the same content."""
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False, sort_keys=True)
-    path.write_text(text + "\n", encoding="utf-8")
+    """One object, the same bytes for the same content, and ASCII: a term may hold half a letter."""
+    text = json.dumps(value, indent=1, allow_nan=False, sort_keys=True)
+    path.write_text(text + "\n", encoding="ascii")
 
 
 def read_json(path: Path, wanted: Mapping[str, type | tuple[type, ...]]) -> dict[str, Any]:
@@ -23,17 +23,21 @@ def read_json(path: Path, wanted: Mapping[str, type | tuple[type, ...]]) -> dict
     ValueError names the file and what is wrong with it.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="ascii"), parse_constant=_no_number)
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"{path} is not JSON; train or publish the model again") from error
+    except (ValueError, RecursionError) as error:  # of the text's encoding or of its JSON
+        raise ValueError(f"{path} is not JSON: {error}; train or publish again") from error
     if not isinstance(value, dict):
         raise ValueError(f"{path} holds {type(value).__name__}, wanted an object")
     _same_keys(path, set(value), set(wanted))
     for key, kind in wanted.items():
         _of_type(path, key, value[key], kind)
     return value
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number")
 
 
 def _of_type(path: Path, key: str, value: Any, kind: type | tuple[type, ...]) -> None:

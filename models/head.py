@@ -116,6 +116,8 @@ def fit_calibrated(
 
     `ordered`: the tickets come in the order of time, and the latest are held out.
     """
+    if x.shape[0] != len(labels):
+        raise ValueError(f"wanted a label for each of {x.shape[0]} tickets, got {len(labels)}")
     truth = np.array(labels, dtype=object)
     held = latest(len(truth)) if ordered else drawn(truth, seed)
     if len(set(truth[~held])) < 2:
