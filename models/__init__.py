@@ -1,5 +1,7 @@
 """Detectors and classifiers. Pure: arrays and strings in, arrays and strings out."""
 
 from models.linear import Linear
+from models.seasonal import Seasonal
 
 CLASSIFIERS = {"linear": Linear}
+DETECTORS = {"seasonal": Seasonal}

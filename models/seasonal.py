@@ -1,0 +1,272 @@
+"""Metrics with a daily or weekly rhythm."""
+
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from features.rhythm import offsets, slot_of_day, slot_of_week
+from features.robust import MEAN_ABS_TO_SIGMA, clipped
+
+DAY = 86_400
+# Seconds of memory of the two forecasts: one that follows the last half hour, one that knows
+# what is normal by now and is not carried away by a fault.
+MEMORY = np.array([[[1_800.0]], [[129_600.0]]])
+ERROR_MEMORY = 2 * DAY  # over which rhythm and no rhythm are compared
+SCALE_DAYS = 14  # memory of the spread of each half hour of the day
+DRIFT_SECONDS = 1_800.0  # how long a small shift is summed up
+DRIFT_CLIP = 4.0  # so that one wild point is no drift
+LEARN_CLIP = 3.0  # sigmas that a point may pull at what is known
+BEATS = np.array([[[1.0], [1.1], [1.05]]])  # a rhythm must be better by a tenth than none
+AGE = np.array([0.0, 2.0, 15.0]) * DAY  # seconds before none, day, week may forecast
+N_SCALES = 96  # half hours, of working days and of weekends
+FLOOR = 0.003  # of the range seen: spread below it is rounding
+USUAL_SIGMAS = 3.0  # how wide the band of `expect` is
+NONE, DAILY, WEEKLY = 0, 1, 2
+FAST, SLOW = 0, 1
+
+
+class _Slots(NamedTuple):
+    day: int
+    week: int
+    scale: int
+
+
+class _View(NamedTuple):
+    """What one moment looks like: leading axes are (fast, slow) and (none, day, week)."""
+
+    base: np.ndarray  # (3, n) the rhythm's value, NaN where not known
+    centre: np.ndarray  # (2, n) the forecasts chosen
+    scale: np.ndarray  # (2, n)
+
+
+class Seasonal:
+    """Distance from a forecast by time of day and week, in sigmas, on a log2 scale.
+
+    Two forecasts run side by side: one follows the series closely and shows jumps, the other
+    remembers for days and shows what creeps in. Each takes the daily or weekly rhythm, or
+    none, whichever has been nearer lately. The score is log2(1 + |z|) of the worse of the jump
+    and the drift, so 2 is three sigmas, 4 is fifteen. Learning is clipped: a fault pulls
+    little at what counts as normal.
+
+    Parameters
+    ----------
+    n_series
+        How many series are watched side by side.
+    step_seconds
+        The time from one point to the next.
+    timezone
+        Whose clock the rhythm follows, summer time included.
+    warmup
+        Points a series must have shown before it gets a score.
+
+    Examples
+    --------
+    >>> at = np.datetime64("2026-01-05T09:00") + np.arange(40) * np.timedelta64(300, "s")
+    >>> detector = Seasonal(n_series=2)
+    >>> for step, moment in enumerate(at):
+    ...     detector = detector.learn(moment, np.array([10.0 + step % 2, 50.0 + step % 3]))
+    >>> calm, wild = detector.score(at[-1] + 300, np.array([10.0, 99.0]))
+    >>> bool(calm < 2 < 4 < wild)
+    True
+    """
+
+    def __init__(
+        self, n_series: int, step_seconds: int = 300, timezone: str = "UTC", warmup: int = 24
+    ) -> None:
+        if step_seconds < 1:
+            raise ValueError(f"step_seconds must be at least 1, got {step_seconds}")
+        if warmup < 2:
+            raise ValueError(f"warmup must be at least 2 points, got {warmup}")
+        self.step_seconds = step_seconds
+        self.warmup = warmup
+        self.zone = offsets(timezone)
+        self.n_day = int(np.clip(DAY // step_seconds, 1, 288))
+        self.n_week = min(7 * self.n_day, 672)
+        self._set(self._blank(n_series))
+
+    def _blank(self, n: int) -> dict[str, np.ndarray]:
+        unknown = np.float32(np.nan)
+        return {
+            "seen": np.zeros(n),
+            "origin": np.zeros(n),
+            "low": np.full(n, np.inf),
+            "high": np.full(n, -np.inf),
+            "day": np.full((self.n_day, n), unknown),
+            "week": np.full((self.n_week, n), unknown),
+            "level": np.zeros((2, 3, n)),
+            "error": np.full((2, 3, n), np.inf),
+            "overall": np.full((2, n), np.nan),
+            "scales": np.full((2, N_SCALES, n), unknown),
+            "drift": np.zeros(n),
+            "drift_scale": np.ones(n),
+        }
+
+    def _set(self, state: dict[str, np.ndarray]) -> None:
+        self._state = state
+
+    # -- the protocol ------------------------------------------------------------------------
+
+    def score(self, at: np.datetime64, values: np.ndarray) -> np.ndarray:
+        view = self._view(self._slots(at))
+        sigmas = (values - self._state["origin"] - view.centre) / view.scale
+        jump = np.abs(sigmas[FAST])
+        drift = np.abs(self._drifted(sigmas[SLOW])) / self._state["drift_scale"]
+        ready = self._state["seen"] >= self.warmup
+        return np.where(ready, np.log2(1 + np.maximum(jump, drift)), np.nan)
+
+    def expect(self, at: np.datetime64) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        state, view = self._state, self._view(self._slots(at))
+        ready = state["seen"] >= self.warmup
+        centre = np.where(ready, view.centre[SLOW] + state["origin"], np.nan)
+        reach = USUAL_SIGMAS * view.scale[SLOW]
+        floor = np.where(state["low"] >= 0, 0.0, -np.inf)  # what never was negative stays so
+        lower = np.minimum(np.maximum(centre - reach, floor), centre)
+        return centre, lower, centre + reach
+
+    def learn(self, at: np.datetime64, values: np.ndarray) -> Self:
+        came = np.isfinite(values)
+        if not came.any():
+            return self
+        self._begin(values, came)
+        slots = self._slots(at)
+        view = self._view(slots)
+        own = np.where(came, values - self._state["origin"], np.nan)
+        self._learn_drift((own - view.centre[SLOW]) / view.scale[SLOW], came)
+        self._learn_scales(own - view.centre, view, slots.scale, came)
+        self._learn_levels(own, view, came)
+        self._learn_rhythms(own, view, slots, came)
+        self._state["seen"] = self._state["seen"] + came
+        return self
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {name: array.copy() for name, array in self._state.items()}
+
+    def restore(self, state: dict[str, np.ndarray]) -> Self:
+        wanted = self._blank(state["seen"].shape[0] if "seen" in state else 0)
+        for name, blank in wanted.items():
+            if name not in state or state[name].shape != blank.shape:
+                came = state[name].shape if name in state else "nothing"
+                raise ValueError(f"state {name!r}: wanted shape {blank.shape}, got {came}")
+        self._set({name: np.array(state[name], blank.dtype) for name, blank in wanted.items()})
+        return self
+
+    def resize(self, n_series: int) -> Self:
+        n_known = len(self._state["seen"])
+        if n_series < n_known:
+            raise ValueError(f"cannot shrink from {n_known} series to {n_series}")
+        fresh = self._blank(n_series - n_known)
+        joined = {k: np.concatenate([a, fresh[k]], axis=-1) for k, a in self._state.items()}
+        self._set(joined)
+        return self
+
+    # -- seeing ------------------------------------------------------------------------------
+
+    def _slots(self, at: np.datetime64) -> _Slots:
+        week = int(slot_of_week(at, self.n_week, self.zone))
+        weekend = week * 7 >= 5 * self.n_week
+        half_hour = int(slot_of_day(at, N_SCALES // 2, self.zone))
+        day = int(slot_of_day(at, self.n_day, self.zone))
+        return _Slots(day, week, half_hour + weekend * (N_SCALES // 2))
+
+    def _view(self, slots: _Slots) -> _View:
+        state = self._state
+        n = len(state["seen"])
+        base = np.stack([np.zeros(n), state["day"][slots.day], state["week"][slots.week]])
+        usable = ~np.isnan(base) & (state["seen"] * self.step_seconds >= AGE[:, None])
+        errors = np.where(usable, state["error"] * BEATS, np.inf)
+        errors[:, NONE] = np.minimum(errors[:, NONE], np.finfo(float).max)  # always possible
+        best = errors.argmin(axis=1)[:, None]
+        forecasts = np.nan_to_num(base) + state["level"]
+        centre = np.take_along_axis(forecasts, best, axis=1)[:, 0]
+        return _View(base, centre, self._scale(slots.scale))
+
+    def _scale(self, slot: int) -> np.ndarray:
+        state = self._state
+        overall = np.nan_to_num(state["overall"])
+        own = state["scales"][:, slot]
+        mixed = np.where(np.isnan(own), overall, 0.75 * own + 0.25 * overall)
+        width = np.where(state["seen"] > 0, state["high"] - state["low"], 0.0)
+        rounding = 1e-9 * (1 + np.abs(np.where(state["seen"] > 0, state["high"], 0.0)))
+        scale: np.ndarray = np.maximum(mixed, np.maximum(FLOOR * width, rounding))
+        return scale
+
+    def _drifted(self, sigmas: np.ndarray) -> np.ndarray:
+        """The running sum of clipped sigmas, with this step's, in units of its own sigma."""
+        alpha = self._alpha(DRIFT_SECONDS)
+        pulled = np.clip(sigmas, -DRIFT_CLIP, DRIFT_CLIP)
+        drifted: np.ndarray = self._state["drift"] + alpha * (pulled - self._state["drift"])
+        return drifted
+
+    def _alpha(self, memory_seconds: float) -> float:
+        return float(np.clip(1 - np.exp(-self.step_seconds / memory_seconds), 0.0, 0.5))
+
+    # -- learning ----------------------------------------------------------------------------
+
+    def _begin(self, values: np.ndarray, came: np.ndarray) -> None:
+        state = self._state
+        first = came & (state["seen"] == 0)
+        state["origin"] = np.where(first, values, state["origin"])
+        state["low"] = np.where(came, np.minimum(state["low"], values), state["low"])
+        state["high"] = np.where(came, np.maximum(state["high"], values), state["high"])
+
+    def _learn_drift(self, sigmas: np.ndarray, came: np.ndarray) -> None:
+        state = self._state
+        warm = came & (state["seen"] >= self.warmup)
+        drift = np.where(warm, self._drifted(sigmas), state["drift"])
+        alpha = self._alpha(SCALE_DAYS * DAY)
+        size = np.minimum(MEAN_ABS_TO_SIGMA * np.abs(drift), 2 * state["drift_scale"])
+        step = np.where(warm, alpha * (size - state["drift_scale"]), 0.0)
+        state["drift"], state["drift_scale"] = drift, state["drift_scale"] + step
+
+    def _learn_scales(
+        self, residuals: np.ndarray, view: _View, slot: int, came: np.ndarray
+    ) -> None:
+        """Means of clipped distances, overall and for the half hour, younger series faster."""
+        state = self._state
+        reach = np.where(state["seen"] >= self.warmup, LEARN_CLIP * view.scale, np.inf)
+        size = MEAN_ABS_TO_SIGMA * np.minimum(np.abs(residuals), reach)
+        size = np.where(state["seen"] > 0, size, np.nan)  # the first point is no distance
+        alpha = np.maximum(self._alpha(SCALE_DAYS * DAY), 1 / np.maximum(state["seen"], 1))
+        state["overall"] = _moved(state["overall"], size, alpha, came)
+        days = np.maximum(state["seen"] * self.step_seconds / DAY, 1)
+        per_slot = np.maximum(1 / SCALE_DAYS, 1 / days) * min(self.step_seconds / 1800, 1)
+        state["scales"][:, slot] = _moved(state["scales"][:, slot], size, per_slot, came)
+
+    def _learn_levels(self, own: np.ndarray, view: _View, came: np.ndarray) -> None:
+        state = self._state
+        old = state["seen"] >= self.warmup
+        off = own - np.nan_to_num(view.base) - state["level"]
+        known = came & ~np.isnan(view.base)
+        alpha = np.clip(1 - np.exp(-self.step_seconds / MEMORY), 0, 0.5)
+        alpha = np.maximum(alpha, 1 / (state["seen"] + 1))
+        reach = np.where(old, LEARN_CLIP * view.scale, np.inf)[:, None]
+        step = np.clip(off, -reach, reach)
+        state["level"] = state["level"] + np.where(known, alpha * step, 0.0)
+        weight = np.maximum(self._alpha(ERROR_MEMORY), 1 / (state["seen"] + 1))
+        size = np.minimum(np.abs(off), 2 * reach)
+        error = np.where(np.isinf(state["error"]), size, state["error"])
+        state["error"] = np.where(known, error + weight * (size - error), state["error"])
+
+    def _learn_rhythms(self, own: np.ndarray, view: _View, slots: _Slots, came: np.ndarray) -> None:
+        state = self._state
+        old = state["seen"] >= self.warmup
+        reach = np.where(old, LEARN_CLIP * view.scale[SLOW], np.inf)
+        tame = clipped(own, view.centre[SLOW], reach)
+        age = state["seen"] * self.step_seconds / DAY
+        for name, slot, n_slots, days, memory in (
+            ("day", slots.day, self.n_day, age, 10.0),
+            ("week", slots.week, self.n_week, age / 7, 5.0),
+        ):
+            period = DAY if name == "day" else 7 * DAY
+            share = min(self.step_seconds * n_slots / period, 1.0)  # of a slot, one point
+            alpha = share / np.minimum(days + 1, memory)
+            state[name][slot] = _moved(state[name][slot], tame, alpha, came)
+
+
+def _moved(
+    known: np.ndarray, new: np.ndarray, alpha: np.ndarray | float, came: np.ndarray
+) -> np.ndarray:
+    """`known` moved towards `new` where a point came; NaN in `known` takes `new` as it is."""
+    start = np.where(np.isnan(known), new, known)
+    moved = start + alpha * (new - start)
+    return np.where(came & ~np.isnan(new), moved, known)

@@ -1,0 +1,222 @@
+"""A detector, its threshold, and the episodes that are open."""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Self
+
+import numpy as np
+
+from models.detector import Detector
+
+CLOSES_BELOW = 0.7  # of the threshold: an episode ends where the score has stayed below
+NAT = np.datetime64("NaT", "s")
+OWN = "watch."  # what the watch's own arrays are called beside the detector's
+DET = "detector."
+TRACES = ("observed", "expected", "lower", "upper")
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one step did to one episode. All but `series` and `what` stand as at its peak.
+
+    `closed_at` is None while the episode lasts; it is the last time the score was high.
+    """
+
+    what: Literal["opened", "updated", "closed"]
+    series: int
+    opened_at: np.datetime64
+    peak_at: np.datetime64
+    closed_at: np.datetime64 | None
+    score: float
+    observed: float
+    expected: float
+    lower: float
+    upper: float
+
+
+class Seen(NamedTuple):
+    """One step as the watch saw it, each of shape (n_series,)."""
+
+    scores: np.ndarray
+    expected: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+
+
+class Recent(NamedTuple):
+    """The last steps of one series, oldest first, each of shape (n_steps,)."""
+
+    times: np.ndarray
+    observed: np.ndarray
+    expected: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+
+
+class Watch:
+    """Takes points step by step and says which episodes open, grow and close.
+
+    An episode opens where a score reaches the threshold, and closes once the score has stayed
+    below seven tenths of it for `quiet_seconds`. For `refractory_seconds` after that a series
+    stays silent, unless it gets stranger than the episode's peak was. With a NaN threshold
+    nothing opens. A step that is not later than the last one is refused.
+
+    Parameters
+    ----------
+    detector
+        Scores and learns; the watch drives it, so hand over one that nobody else feeds.
+    threshold
+        The score at which an episode opens.
+    recent_seconds
+        How far back `recent` reaches.
+
+    Examples
+    --------
+    >>> from models.seasonal import Seasonal
+    >>> watch = Watch(Seasonal(1), threshold=3.0, n_series=1, step_seconds=300)
+    >>> start, changes = np.datetime64("2026-01-05T09:00"), []
+    >>> for step, value in enumerate([10.0, 11.0] * 20 + [90.0] + [10.0, 11.0] * 10):
+    ...     at = start + step * np.timedelta64(300, "s")
+    ...     changes += watch.step(at, np.array([value]))
+    >>> [(change.what, str(change.opened_at), change.observed) for change in changes]
+    [('opened', '2026-01-05T12:20:00', 90.0), ('closed', '2026-01-05T12:20:00', 90.0)]
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        threshold: float,
+        n_series: int,
+        step_seconds: int,
+        *,
+        quiet_seconds: int = 3600,
+        refractory_seconds: int = 3600,
+        recent_seconds: int = 43_200,
+    ) -> None:
+        if threshold <= 0:
+            raise ValueError(f"threshold must be above 0, or NaN for none yet, got {threshold}")
+        self.detector = detector
+        self.threshold = threshold
+        self.step_seconds = step_seconds
+        self.quiet = np.timedelta64(quiet_seconds, "s")
+        self.refractory = np.timedelta64(refractory_seconds, "s")
+        self.n_recent = max(recent_seconds // step_seconds, 1)
+        self.seen = Seen(*np.full((4, n_series), np.nan))
+        self._own = self._blank(n_series)
+
+    def _blank(self, n: int) -> dict[str, np.ndarray]:
+        return {
+            "open": np.zeros(n, bool),
+            "opened_at": np.full(n, NAT),
+            "peak_at": np.full(n, NAT),
+            "high_at": np.full(n, NAT),
+            "peak": np.full((5, n), np.nan),  # score, observed, expected, lower, upper
+            "times": np.full(self.n_recent, NAT),
+            "recent": np.full((self.n_recent, 4, n), np.nan, np.float32),
+        }
+
+    @property
+    def n_series(self) -> int:
+        return len(self._own["open"])
+
+    @property
+    def alerting(self) -> np.ndarray:
+        """Which series have an episode open, shape (n_series,)."""
+        return self._own["open"].copy()
+
+    def step(self, at: np.datetime64, values: np.ndarray) -> list[Change]:
+        """Score `values` (n_series,), learn them, and say what changed."""
+        at = at.astype("datetime64[s]")
+        last = self._own["times"][-1]
+        if not np.isnat(last) and at <= last:
+            raise ValueError(f"steps must go forward in time: {at} came after {last}")
+        if values.shape != (self.n_series,):
+            raise ValueError(f"values must have shape ({self.n_series},), got {values.shape}")
+        self.seen = Seen(self.detector.score(at, values), *self.detector.expect(at))
+        self.detector.learn(at, values)
+        self._remember(at, values)
+        return self._episodes(at, np.stack([self.seen.scores, values, *self.seen[1:]]))
+
+    def _remember(self, at: np.datetime64, values: np.ndarray) -> None:
+        times, recent = self._own["times"], self._own["recent"]
+        times[:-1], times[-1] = times[1:].copy(), at
+        row = int(at.astype(np.int64)) // self.step_seconds % self.n_recent
+        recent[row] = np.stack([values, *self.seen[1:]])
+
+    def _episodes(self, at: np.datetime64, now: np.ndarray) -> list[Change]:
+        own = self._own
+        scores = np.nan_to_num(now[0], nan=-np.inf)
+        calm = np.isnat(own["high_at"]) | (at - own["high_at"] > self.refractory + self.quiet)
+        stranger = scores > np.nan_to_num(own["peak"][0], nan=-np.inf)
+        opens = ~own["open"] & (scores >= self.threshold) & (calm | stranger)
+        grows = own["open"] & stranger
+        own["open"] = own["open"] | opens
+        high = own["open"] & (scores >= CLOSES_BELOW * self.threshold)
+        own["high_at"] = np.where(high, at, own["high_at"])
+        own["opened_at"] = np.where(opens, at, own["opened_at"])
+        own["peak_at"] = np.where(opens | grows, at, own["peak_at"])
+        own["peak"] = np.where(opens | grows, now, own["peak"])
+        closes = own["open"] & ~opens & (at - own["high_at"] >= self.quiet)
+        own["open"] = own["open"] & ~closes
+        return [
+            *(self._change("opened", i) for i in np.flatnonzero(opens).tolist()),
+            *(self._change("updated", i) for i in np.flatnonzero(grows & ~opens).tolist()),
+            *(self._change("closed", i) for i in np.flatnonzero(closes).tolist()),
+        ]
+
+    def _change(self, what: Literal["opened", "updated", "closed"], series: int) -> Change:
+        own = self._own
+        return Change(
+            what,
+            series,
+            own["opened_at"][series],
+            own["peak_at"][series],
+            own["high_at"][series] if what == "closed" else None,
+            *(float(number) for number in own["peak"][:, series]),
+        )
+
+    def recent(self, series: int) -> Recent:
+        """What came and what was expected lately, for the chart of an alert."""
+        times = self._own["times"]
+        known = times[~np.isnat(times)]
+        known = (
+            known[known > known[-1] - self.n_recent * np.timedelta64(self.step_seconds, "s")]
+            if len(known)
+            else known
+        )
+        rows = known.astype(np.int64) // self.step_seconds % self.n_recent
+        return Recent(known, *self._own["recent"][rows, :, series].T)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The detector's arrays, the episodes and the recent window, for `numpy.savez`."""
+        learnt = {DET + name: array for name, array in self.detector.state().items()}
+        own = {OWN + name: array.copy() for name, array in self._own.items()}
+        return {**learnt, **own, OWN + "threshold": np.array(self.threshold)}
+
+    def restore(self, state: dict[str, np.ndarray]) -> Self:
+        """Take over what `state()` gave; the next step goes on as if nothing had happened."""
+        missing = {OWN + name for name in (*self._own, "threshold")} - set(state)
+        if missing:
+            raise ValueError(f"state lacks {', '.join(sorted(missing))}")
+        if len(state[OWN + "times"]) != self.n_recent:
+            came = len(state[OWN + "times"])
+            raise ValueError(f"state keeps {came} recent steps, wanted {self.n_recent}")
+        learnt = {k.removeprefix(DET): a for k, a in state.items() if k.startswith(DET)}
+        self.detector.restore(learnt)
+        self._own = {name: state[OWN + name].copy() for name in self._own}
+        self.threshold = float(state[OWN + "threshold"])
+        self.seen = Seen(*np.full((4, self.n_series), np.nan))
+        return self
+
+    def resize(self, n_series: int) -> Self:
+        """Make room for series that are new; those known keep their place and their state."""
+        self.detector.resize(n_series)
+        fresh = self._blank(n_series - self.n_series)
+        shared = {"times": self._own["times"]}
+        grown = {
+            name: np.concatenate([array, fresh[name]], axis=-1)
+            for name, array in self._own.items()
+            if name != "times"
+        }
+        self._own = grown | shared
+        self.seen = Seen(*np.full((4, n_series), np.nan))
+        return self
