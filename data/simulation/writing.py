@@ -21,7 +21,10 @@ def write_ticket(
     """
     given = _given(author, phrases, dice)
     title = fill(pattern.title, phrases.common, given, dice)
-    body = fill(_core(pattern, levels, phrases, dice), phrases.common, given, dice)
+    core = _core(pattern, levels, phrases, dice)
+    body = fill(core, phrases.common, given, dice)
+    if core[0] == "{":
+        body = body[0].upper() + body[1:]
     if dice.chance(author.sloppy):
         title, body = slip(title, dice, 1), slip(body, dice, 1 + len(body) // 90)
     if dice.chance(0.05):
@@ -47,9 +50,18 @@ def _core(pattern: Pattern, levels: tuple[int, int], phrases: Phrases, dice: Dic
     if dice.chance((0.7, 0.35, 0.35)[urgency - 1]):
         parts.append(dice.pick(phrases.common[f"urgency_{urgency}"]))
     mood = ("angry", "tried", "story", "polite", "")[dice.weighted((0.07, 0.2, 0.13, 0.12, 0.48))]
-    if mood:
+    if mood and (mood, pattern.urgency) != ("tried", 3):  # one tries nothing before a request
         parts.insert(dice.below(len(parts) + 1), dice.pick(phrases.common[mood]))
-    return " ".join(part for part in parts if part)
+    return _join([part for part in parts if part], dice)
+
+
+def _join(parts: list[str], dice: Dice) -> str:
+    """Sentences one after the other; those who leave out full stops start a new line instead."""
+    text = parts[0]
+    for part in parts[1:]:
+        ended = text[-1] in ".?!"
+        text += (" " if ended else dice.pick((". ", "\n", ", "))) + part
+    return text
 
 
 def slip(text: str, dice: Dice, n_slips: int) -> str:
