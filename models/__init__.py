@@ -2,6 +2,7 @@
 
 from models.linear import Linear
 from models.seasonal import Seasonal
+from models.surge import Surge
 
 CLASSIFIERS = {"linear": Linear}
-DETECTORS = {"seasonal": Seasonal}
+DETECTORS = {"seasonal": Seasonal, "surge": Surge}
