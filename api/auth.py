@@ -1,0 +1,102 @@
+"""Who is asking: an API key, or the machine itself where that has been allowed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader, HTTPBearer
+
+from api.problems import Problem
+from data.keys import ApiKey, verify
+
+BEARER = HTTPBearer(auto_error=False, description="`id.secret`, from `forewarn keys create`")
+HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="the same key")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody who may do what `scopes` say, on the desks in `desks` ("*" is every desk)."""
+
+    name: str
+    scopes: frozenset[str]
+    desks: frozenset[str]
+
+    def may(self, scope: str) -> bool:
+        return scope in self.scopes or "admin" in self.scopes
+
+    def sees(self, desk: str) -> bool:
+        """Whether `desk` is one of the caller's.
+
+        >>> Caller("k1", frozenset({"read"}), frozenset({"it"})).sees("hr")
+        False
+        """
+        return desk in self.desks or "*" in self.desks
+
+
+LOOPBACK = Caller("loopback", frozenset({"admin"}), frozenset({"*"}))
+
+
+def needs(scope: str) -> Callable[[Request], Caller]:
+    """A dependency: the caller, who has `scope`."""
+
+    def caller(
+        request: Request,
+        _bearer: Annotated[object, Security(BEARER)] = None,
+        _header: Annotated[object, Security(HEADER)] = None,
+    ) -> Caller:
+        found = identify(request)
+        if not found.may(scope):
+            raise Problem(
+                403,
+                f"this needs a key with the scope {scope}; yours has {told(found.scopes)}",
+                headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
+            )
+        return found
+
+    return caller
+
+
+def identify(request: Request) -> Caller:
+    """The caller behind `request`; a Problem 401 where nobody is."""
+    token = token_of(request)
+    if token is None:
+        if request.state.is_open:
+            return LOOPBACK
+        raise unauthorized("no key came with this request", "")
+    key = verify(token, request.app.state.service.store().key)
+    if key is None:
+        raise unauthorized("this key is unknown or revoked", ', error="invalid_token"')
+    return caller_of(key)
+
+
+def caller_of(key: ApiKey) -> Caller:
+    return Caller(key.id, key.scopes, key.desks)
+
+
+def token_of(request: Request) -> str | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    return request.headers.get("x-api-key")
+
+
+def unauthorized(fault: str, error: str) -> Problem:
+    detail = f"{fault}; send `Authorization: Bearer id.secret`, made by `forewarn keys create`"
+    return Problem(401, detail, headers={"WWW-Authenticate": f'Bearer realm="forewarn"{error}'})
+
+
+def check_desk(caller: Caller, desk: str) -> None:
+    """Problem 403 where `desk` is not the caller's."""
+    if not caller.sees(desk):
+        mine = told(caller.desks)
+        raise Problem(403, f"this key is for {mine}, not for the desk {desk!r}; name one by `desk`")
+
+
+def told(names: frozenset[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+Reader = Annotated[Caller, Depends(needs("read"))]
+Scorer = Annotated[Caller, Depends(needs("score"))]
+Admin = Annotated[Caller, Depends(needs("admin"))]

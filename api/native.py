@@ -1,0 +1,248 @@
+"""Forewarn's own protocol: score tickets, and say which models do it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import anyio
+import numpy as np
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from api.auth import Caller, Reader, Scorer, check_desk
+from api.champion import Champion
+from api.limits import json_body
+from api.problems import Problem, invalid, request_id_of
+from api.service import Served, Service
+from data.masking import mask
+from models.promise import Promise
+from models.triage import Decided, Triage
+
+NO_MODEL = "no model yet: run `forewarn train FILE --promote`"
+DESK = r"^[\w-]{1,64}$"
+DeskName = Annotated[str | None, Query(pattern=DESK, description="default: FOREWARN_DESK")]
+
+router = APIRouter(tags=["tickets"])
+
+
+class TicketIn(BaseModel):
+    """One ticket. Any other text that the model was trained on goes by its column's name."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    __pydantic_extra__: dict[str, str | None]
+
+    title: str | None = None
+    body: str | None = None
+    external_id: str | None = None
+
+
+class TargetOut(BaseModel):
+    """`label` is null where the model abstains; `probability` is then that of its best guess."""
+
+    label: str | None
+    probability: float
+    decision: Literal["auto", "suggest", "abstain"]
+    threshold: float | None
+    guaranteed_precision: float | None
+
+
+class ScoredOut(BaseModel):
+    external_id: str | None
+    targets: dict[str, TargetOut]
+
+
+class ModelOut(BaseModel):
+    name: str
+    version: str
+    run_id: str
+
+
+class ScoresOut(BaseModel):
+    request_id: str
+    desk: str
+    model: ModelOut
+    results: list[ScoredOut]
+
+
+class ServedOut(ModelOut):
+    desk: str
+    published_at: datetime
+    loaded_at: datetime
+    targets: dict[str, list[str]]
+    fault: str | None
+
+
+class ModelsOut(BaseModel):
+    models: list[ServedOut]
+
+
+TICKETS = TypeAdapter(list[TicketIn])
+TEXTS = {"type": ["string", "null"]}
+TICKET_SCHEMA = {
+    "type": "object",
+    "properties": {"title": TEXTS, "body": TEXTS, "external_id": TEXTS},
+    "additionalProperties": TEXTS,
+}
+BODY_SCHEMA = {
+    "anyOf": [
+        TICKET_SCHEMA,
+        {"type": "array", "items": TICKET_SCHEMA, "minItems": 1},
+        {
+            "type": "object",
+            "required": ["tickets"],
+            "properties": {
+                "desk": {"type": "string"},
+                "tickets": {"type": "array", "items": TICKET_SCHEMA, "minItems": 1},
+            },
+        },
+    ]
+}
+OPENAPI = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": BODY_SCHEMA}}}
+}
+
+
+@router.post("/v1/tickets/score", openapi_extra=OPENAPI)
+async def score(
+    request: Request, service: Served, caller: Scorer, desk: DeskName = None
+) -> ScoresOut:
+    """One ticket, a list, or {"tickets": [...]}: what each target's label should be."""
+    body_desk, given, prefix = unpacked(await json_body(request))
+    desk = desk or body_desk or service.settings.desk
+    check_desk(caller, desk)
+    champion = champion_of(service, desk)
+    tickets = read_tickets(given, prefix, service.settings.max_batch)
+    columns = columns_of(tickets, champion.triage, prefix)
+    targets = await anyio.to_thread.run_sync(
+        scored, champion.triage, columns, limiter=service.scoring
+    )
+    for target in champion.triage.targets:
+        decisions = (found[target].decision for found in targets)
+        service.figures.count_decisions(desk, target, decisions)
+    return ScoresOut(
+        request_id=request_id_of(request),
+        desk=desk,
+        model=model_of(champion),
+        results=[
+            ScoredOut(external_id=ticket.external_id, targets=found)
+            for ticket, found in zip(tickets, targets, strict=True)
+        ],
+    )
+
+
+@router.get("/v1/models", tags=["models"])
+def models(service: Served, caller: Reader) -> ModelsOut:
+    """The model that each of the caller's desks is served by."""
+    return ModelsOut(models=served_models(service, caller))
+
+
+def served_models(service: Service, caller: Caller) -> list[ServedOut]:
+    faults = service.champions.faults()
+    return [
+        ServedOut(
+            **model_of(champion).model_dump(),
+            desk=champion.desk,
+            published_at=champion.published_at,
+            loaded_at=champion.loaded_at,
+            targets={name: list(map(str, c)) for name, c in champion.triage.classes.items()},
+            fault=faults.get(champion.name),
+        )
+        for champion in service.champions.all()
+        if caller.sees(champion.desk)
+    ]
+
+
+def unpacked(body: Any) -> tuple[str | None, list[Any], tuple[str, ...]]:
+    """The desk that a body names, its tickets, and where in the body they stand.
+
+    >>> unpacked({"title": "vpn", "desk": "it"})
+    ('it', [{'title': 'vpn'}], ('body',))
+    >>> unpacked({"tickets": [{"title": "vpn"}]})
+    (None, [{'title': 'vpn'}], ('body', 'tickets'))
+    """
+    if isinstance(body, list):
+        return None, body, ("body",)
+    if not isinstance(body, dict):
+        raise wrong("wanted a ticket, a list of tickets or {tickets: [...]}", "body")
+    desk, rest = body.get("desk"), {k: v for k, v in body.items() if k != "desk"}
+    if desk is not None and not isinstance(desk, str):
+        raise wrong("wanted the name of a desk", "body", "desk")
+    if "tickets" not in rest:
+        return desk, [rest], ("body",)
+    if not isinstance(rest["tickets"], list):
+        raise wrong("wanted a list", "body", "tickets")
+    return desk, rest["tickets"], ("body", "tickets")
+
+
+def wrong(what: str, *where: str) -> Problem:
+    return invalid([{"loc": where, "msg": what}])
+
+
+def read_tickets(given: list[Any], prefix: Sequence[str], max_batch: int) -> list[TicketIn]:
+    if not given:
+        raise wrong("wanted at least one ticket", *prefix)
+    if len(given) > max_batch:
+        detail = f"{len(given)} tickets came, at most {max_batch} go at once (FOREWARN_MAX_BATCH)"
+        raise Problem(413, detail)
+    try:
+        return TICKETS.validate_python(given)
+    except ValidationError as error:
+        raise invalid(error.errors(include_input=False, include_url=False), prefix) from None
+
+
+def champion_of(service: Service, desk: str) -> Champion:
+    champion = service.champions.get(desk)
+    if champion is None:
+        raise Problem(503, f"{NO_MODEL} (desk {desk})", headers={"Retry-After": "10"})
+    return champion
+
+
+def columns_of(
+    tickets: Sequence[TicketIn], triage: Triage, prefix: Sequence[str]
+) -> dict[str, list[str]]:
+    """The texts that the model reads, masked as they were when it learnt."""
+    names = triage.features.columns
+    rows = [ticket.model_dump() for ticket in tickets]
+    for number, row in enumerate(rows):
+        if not any(row.get(name) is not None for name in names):
+            what = f"has none of the texts that this model reads: {', '.join(names)}"
+            raise wrong(what, *prefix, *([str(number)] if len(rows) > 1 else []))
+    return {name: [mask(row.get(name) or "") for row in rows] for name in names}
+
+
+def scored(triage: Triage, columns: Mapping[str, Sequence[str]]) -> list[dict[str, TargetOut]]:
+    """For each ticket, each target."""
+    decided = triage.decide(triage.predict_proba(columns))
+    by_target = {name: told(found, triage.promises[name]) for name, found in decided.items()}
+    n_tickets = len(next(iter(columns.values())))
+    return [{name: outs[i] for name, outs in by_target.items()} for i in range(n_tickets)]
+
+
+def told(decided: Decided, promise: Promise) -> list[TargetOut]:
+    threshold, bound = known(promise.auto), known(promise.bound)
+    rows = zip(
+        decided.labels.tolist(),
+        np.round(decided.probability.astype(float), 6).tolist(),
+        decided.decision.tolist(),
+        strict=True,
+    )
+    return [
+        TargetOut(
+            label=label,
+            probability=probability,
+            decision=decision,
+            threshold=threshold,
+            guaranteed_precision=bound,
+        )
+        for label, probability, decision in rows
+    ]
+
+
+def known(number: float) -> float | None:
+    """JSON has no infinity and no NaN: both mean that nothing can be promised."""
+    return round(number, 6) if math.isfinite(number) else None
+
+
+def model_of(champion: Champion) -> ModelOut:
+    return ModelOut(name=champion.name, version=champion.version, run_id=champion.run_id)

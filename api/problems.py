@@ -1,0 +1,114 @@
+"""Every error of the endpoint as `application/problem+json` (RFC 9457)."""
+
+import re
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from api.opened import UNREACHABLE
+
+NAMEABLE = re.compile(r"[\w.-]{1,64}")
+RETRY_SECONDS = "5"
+
+
+class Problem(HTTPException):
+    """An error to be told to the caller. `more` are extra members of the answer."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> None:
+        super().__init__(status, detail, headers=dict(headers or {}))
+        self.more = more
+
+
+class ProblemResponse(JSONResponse):
+    media_type = "application/problem+json"
+
+
+def response(problem: HTTPException, request_id: str) -> ProblemResponse:
+    """`problem` as the caller gets it.
+
+    >>> response(Problem(404, "no alert 7"), "r1").body.decode()
+    '{"type":"about:blank","title":"Not Found","status":404,"detail":"no alert 7","request_id":"r1"}'
+    """
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(problem.status_code).phrase,
+        "status": problem.status_code,
+        "detail": problem.detail,
+        "request_id": request_id,
+        **getattr(problem, "more", {}),
+    }
+    return ProblemResponse(body, status_code=problem.status_code, headers=problem.headers)
+
+
+def invalid(errors: Sequence[Mapping[str, Any]], prefix: Sequence[str] = ()) -> Problem:
+    """What is wrong with a request, and where; never what stood there: it may be a ticket.
+
+    >>> invalid([{"loc": ("body", "tickets", 3, "title"), "msg": "wanted a string"}]).more
+    {'errors': [{'where': 'body.tickets.3.title', 'what': 'wanted a string'}]}
+    """
+    told = [{"where": where(*prefix, *e["loc"]), "what": e["msg"]} for e in errors[:20]]
+    detail = f"{told[0]['where']}: {told[0]['what']}" if told else "the request cannot be read"
+    return Problem(422, detail, errors=told)
+
+
+def where(*path: str | int) -> str:
+    """The path of a field. A name that is not a plain one is not repeated.
+
+    >>> where("body", 0, "my secret text")
+    'body.0.?'
+    """
+    return ".".join(str(p) if NAMEABLE.fullmatch(str(p)) else "?" for p in path)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of `app` as a problem."""
+    app.add_exception_handler(HTTPException, _told)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _unexpected)
+    for error in UNREACHABLE:
+        app.add_exception_handler(error, _unreachable)
+
+
+def request_id_of(request: Request) -> str:
+    return getattr(request.state, "request_id", "")
+
+
+async def _told(request: Request, error: HTTPException) -> ProblemResponse:
+    if error.status_code == 404 and error.detail == "Not Found":
+        error = Problem(404, "nothing is here; GET /openapi.json lists the routes")
+    if error.status_code == 405 and error.detail == "Method Not Allowed":
+        allowed = (error.headers or {}).get("Allow", "")
+        detail = f"{request.method} is not possible here" + (f", only {allowed}" if allowed else "")
+        error = Problem(405, detail, headers=error.headers)
+    return response(error, request_id_of(request))
+
+
+async def _invalid(request: Request, error: RequestValidationError) -> ProblemResponse:
+    return response(invalid(error.errors()), request_id_of(request))
+
+
+async def _unreachable(request: Request, error: Exception) -> ProblemResponse:
+    request.app.state.service.store.say_unreachable(error)
+    detail = "the database cannot be reached; try again soon. `forewarn status` says more"
+    problem = Problem(503, detail, headers={"Retry-After": RETRY_SECONDS})
+    return response(problem, request_id_of(request))
+
+
+async def _unexpected(request: Request, error: Exception) -> ProblemResponse:
+    detail = "an error on our side; the log has it under this request_id"
+    answer = response(Problem(500, detail), request_id_of(request))
+    # This answer is made outside of our middleware, so it brings its own headers.
+    answer.headers.update(request.state.headers)
+    return answer

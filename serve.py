@@ -1,0 +1,90 @@
+"""The endpoint: `python -m uvicorn serve:app`. Puts the app together; trains and detects nothing."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from functools import cache
+
+import anyio
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
+
+from api import alerts, health, logs, native, problems
+from api.champion import POLL_SECONDS, Champions
+from api.guard import Guard
+from api.limits import BodyLimit
+from api.metrics_text import Figures
+from api.opened import UNREACHABLE, OpenStore
+from api.service import Clock, Service, utc_now
+from data.settings import Settings
+from ops import page
+
+
+def create_app(
+    settings: Settings, *, now: Clock = utc_now, poll_seconds: float = POLL_SECONDS
+) -> FastAPI:
+    """The ASGI app. It reads and connects to nothing before it is started."""
+    service = Service(
+        settings, OpenStore(settings.database_url), Champions(settings.home), Figures(), now
+    )
+    app = FastAPI(
+        title="Forewarn",
+        summary="Ticket triage and incident detection",
+        version="1",
+        docs_url=None,  # its page loads scripts from the internet
+        redoc_url=None,
+        lifespan=lambda _: running(service, poll_seconds),
+    )
+    app.state.service = service
+    for routes in (native.router, alerts.router, health.router):
+        app.include_router(routes)
+    app.mount("/ops", page.create(settings, service.store, service.champions.all, now))
+    app.add_api_route("/", to_page, include_in_schema=False)
+    problems.install(app)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(
+        Guard,
+        hosts=settings.allowed_hosts,
+        open_loopback=settings.open_loopback,
+        figures=service.figures,
+    )
+    return app
+
+
+@asynccontextmanager
+async def running(service: Service, poll_seconds: float) -> AsyncIterator[None]:
+    """Open what the app needs, follow promotions while it runs, and close."""
+    logs.start(service.settings.log_level)
+    await anyio.to_thread.run_sync(open_store, service)
+    await anyio.to_thread.run_sync(service.champions.refresh)
+    following = asyncio.create_task(service.champions.follow(poll_seconds))
+    yield
+    following.cancel()
+    with suppress(asyncio.CancelledError):
+        await following
+    service.store.close()
+
+
+def open_store(service: Service) -> None:
+    """Open it now, so that the first request need not; without a database, answer 503s."""
+    try:
+        service.store()
+    except UNREACHABLE as error:
+        service.store.say_unreachable(error)
+
+
+async def to_page() -> RedirectResponse:
+    return RedirectResponse("/ops/alerts", status_code=303)
+
+
+@cache
+def _app() -> FastAPI:
+    return create_app(Settings.from_env(os.environ))
+
+
+def __getattr__(name: str) -> FastAPI:
+    """`app` comes to be when uvicorn asks for it, not when this file is imported."""
+    if name == "app":
+        return _app()
+    raise AttributeError(f"module 'serve' has no attribute {name!r}")
