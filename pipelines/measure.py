@@ -1,0 +1,122 @@
+"""What was measured of a model on tickets that it has not seen, and how that is kept."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.classifier import Fields
+from models.evaluate import (
+    Bin,
+    Confusion,
+    Curve,
+    Evaluation,
+    confusion,
+    coverage_precision,
+    evaluate,
+    reliability,
+)
+from models.triage import Decided, Triage
+from pipelines.console import Report, silent
+
+ROWS_AT_ONCE = 2000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One target's figures. Of its labelled tickets `n_auto` were decided alone, `n_right` well."""
+
+    evaluation: Evaluation
+    bins: list[Bin]
+    curve: Curve
+    confused: Confusion
+    n_auto: int
+    n_right: int
+
+    @property
+    def coverage(self) -> float:
+        """Share of the tickets that were decided alone."""
+        return self.n_auto / self.evaluation.n
+
+    @property
+    def auto_precision(self) -> float:
+        """Share of the labels given alone that was right; NaN where none was."""
+        return self.n_right / self.n_auto if self.n_auto else float("nan")
+
+
+def predict(model: Triage, fields: Fields, report: Report = silent) -> dict[str, np.ndarray]:
+    """`predict_proba`, some tickets at a time, so that there is progress to tell."""
+    n = len(next(iter(fields.values())))
+    parts: dict[str, list[np.ndarray]] = {target: [] for target in model.targets}
+    for start in range(0, n, ROWS_AT_ONCE):
+        some = {name: texts[start : start + ROWS_AT_ONCE] for name, texts in fields.items()}
+        for target, given in model.predict_proba(some).items():
+            parts[target].append(given)
+        report(min(start + ROWS_AT_ONCE, n), n)
+    return {target: np.concatenate(given) for target, given in parts.items()}
+
+
+def measure(
+    target: str,
+    classes: np.ndarray,
+    probabilities: np.ndarray,
+    labels: Sequence[str | None],
+    decided: Mapping[str, Decided],
+) -> Measured:
+    """One target's figures; ValueError names it where no ticket has a label for it."""
+    if not any(labels):
+        raise ValueError(f"none of the {len(labels):,} test tickets has a label for {target!r}")
+    given = classes, probabilities, labels
+    known = np.array([bool(label) for label in labels])
+    auto = (decided[target].decision == "auto") & known
+    right = decided[target].labels == np.array(labels, dtype=object)
+    return Measured(
+        evaluate(*given),
+        reliability(*given),
+        coverage_precision(*given),
+        confusion(*given),
+        int(auto.sum()),
+        int((auto & right).sum()),
+    )
+
+
+def metrics_of(measured: Mapping[str, Measured]) -> dict[str, float]:
+    """Every figure by its name in the registry: `category/accuracy`, `category/Mail/recall`."""
+    metrics: dict[str, float] = {}
+    for target, one in measured.items():
+        figures = one.evaluation
+        for name in ("n", "accuracy", "accuracy_se", "macro_f1", "ece", "majority_accuracy"):
+            metrics[f"{target}/{name}"] = getattr(figures, name)
+        metrics[f"{target}/auto_coverage"] = one.coverage
+        metrics[f"{target}/auto_precision"] = one.auto_precision
+        for label, score in figures.per_class.items():
+            step = label.replace("/", "_")
+            for name in ("precision", "recall", "f1"):
+                metrics[f"{target}/{step}/{name}"] = getattr(score, name)
+    return metrics
+
+
+def tables_of(measured: Mapping[str, Measured]) -> dict[str, list[dict[str, object]]]:
+    """Each target's classes, the most frequent first, with their exact names."""
+    return {
+        f"{target}_per_class": [
+            {"class": label, **score._asdict()}
+            for label, score in sorted(
+                one.evaluation.per_class.items(), key=lambda item: -item[1].n
+            )
+        ]
+        for target, one in measured.items()
+    }
+
+
+def figures_of(measured: Mapping[str, Measured], precision: float) -> dict[str, bytes]:
+    """Each target's pictures, as PNG."""
+    from pipelines.figures import confusion_figure, coverage_figure, reliability_figure
+
+    figures = {}
+    for target, one in measured.items():
+        ece = one.evaluation.ece
+        figures[f"{target}_confusion"] = confusion_figure(target, one.confused)
+        figures[f"{target}_reliability"] = reliability_figure(target, one.bins, ece)
+        figures[f"{target}_coverage"] = coverage_figure(target, one.curve, precision, one.coverage)
+    return figures

@@ -1,0 +1,99 @@
+"""Tickets of a file into their predicted labels, a chunk at a time."""
+
+import csv
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from data.masking import mask
+from data.published import open_published
+from data.sources.files import read_table
+from models.triage import Triage
+from pipelines.columns import columns_for
+from pipelines.console import Report, silent
+from pipelines.models import check_plain, opened
+from pipelines.workspace import Workspace, model_name
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def score_file(
+    model: Triage,
+    path: Path,
+    out: Path,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    report: Report = silent,
+) -> int:
+    """Write a row a ticket, in the order of the file, to the CSV `out`; how many there were.
+
+    For each target there is its label (empty where the model abstains), its probability and its
+    decision. `out` appears whole or not at all.
+    """
+    n = 0
+    with written_aside(out) as file:
+        writer = csv.writer(file)
+        writer.writerow(header(model.targets))
+        for table in read_table(path):
+            writer.writerows(predicted(model, fields_of(model, path, table, mapping or {})))
+            n += len(table)
+            report(n, None)
+    return n
+
+
+def load_model(place: Workspace, wanted: str | None = None) -> tuple[Triage, str]:
+    """The model that the desk serves, or NAME@VERSION; and what it is called, version included."""
+    home = place.settings.home
+    if wanted is None:
+        served = open_published(home, model_name(place.settings.desk))
+        return Triage.load(served.folder), f"{served.name}@{served.version}"
+    name, sign, number = wanted.partition("@")
+    if not (name and sign and number):
+        raise ValueError(f"--model wants NAME@VERSION, such as ticket-it@3, got {wanted!r}")
+    with opened(place.registry(), home, name, number) as model:
+        return check_plain(model.folder), wanted
+
+
+def header(targets: Sequence[str]) -> list[str]:
+    """The columns of a file of predictions.
+
+    >>> header(["group"])
+    ['group', 'group_probability', 'group_decision']
+    """
+    return [f"{target}{what}" for target in targets for what in ("", "_probability", "_decision")]
+
+
+def fields_of(
+    model: Triage, path: Path, table: "DataFrame", mapping: Mapping[str, str]
+) -> dict[str, list[str]]:
+    """The texts that the model reads, masked as those that it has learnt from."""
+    found = columns_for(path, list(table.columns), model.features.columns, mapping)
+    return {name: [mask(text) for text in table[column]] for name, column in found.items()}
+
+
+def predicted(model: Triage, fields: Mapping[str, Sequence[str]]) -> Iterator[tuple[object, ...]]:
+    """A row a ticket, under `header`."""
+    columns: list[Sequence[object]] = []
+    for one in model.decide(model.predict_proba(fields)).values():
+        probability = [f"{value:.6f}" for value in one.probability]
+        columns += [one.labels, probability, one.decision]
+    return zip(*columns, strict=True)
+
+
+@contextmanager
+def written_aside(path: Path) -> Iterator[IO[str]]:
+    """A text file that takes the place of `path` when the block ends well; else nothing is left."""
+    if path.is_dir() or not path.parent.is_dir():
+        raise ValueError(f"wanted a file in a folder that exists, got {path}")
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with aside.open("w", newline="", encoding="utf-8") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)

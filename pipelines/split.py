@@ -1,0 +1,72 @@
+"""Tickets parted into those to learn from and those to measure on."""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from models.head import HELD_OUT, drawn
+from pipelines.dataset import Dataset
+
+SplitBy = Literal["time", "stratified"]
+
+
+class Split(NamedTuple):
+    """What is learnt from and what is measured on. `ordered`: training goes from old to new."""
+
+    train: Dataset
+    test: Dataset
+    ordered: bool
+    how: str
+    notes: tuple[str, ...]
+
+
+def split(data: Dataset, by: SplitBy | None = None, test: Dataset | None = None) -> Split:
+    """Part tickets into training and test; by time where they have times, else class by class.
+
+    A test ticket whose text stands in training too measures memory, not skill: it is dropped.
+    """
+    if by not in (None, "time", "stratified"):
+        raise ValueError(f"a split goes by time or stratified, got {by!r}")
+    if test is not None:
+        return _without_known(_in_order(data), test, data.opened_at is not None, "file")
+    if by == "time" and data.opened_at is None:
+        why = "; ".join(data.notes) or "no column such as created_at; name it: --map opened_at=..."
+        raise ValueError(f"these tickets cannot be parted by time: {why}")
+    if by == "stratified" or data.opened_at is None:
+        return _by_class(data)
+    return _by_time(data)
+
+
+def _by_time(data: Dataset) -> Split:
+    ordered = _in_order(data)
+    last = len(data) - max(1, round(len(data) * HELD_OUT))
+    train, test = ordered.take(range(last)), ordered.take(range(last, len(data)))
+    return _without_known(train, test, True, "time")
+
+
+def _by_class(data: Dataset) -> Split:
+    """Every class of the first target keeps its share in both parts."""
+    first = next(iter(data.labels.values()))
+    held = drawn(np.array([label or "" for label in first], dtype=object), seed=0)
+    train, test = data.take(np.flatnonzero(~held)), data.take(np.flatnonzero(held))
+    return _without_known(train, test, False, "stratified")
+
+
+def _in_order(data: Dataset) -> Dataset:
+    if data.opened_at is None:
+        return data
+    return data.take(np.argsort(data.opened_at, kind="stable"))
+
+
+def _without_known(train: Dataset, test: Dataset, ordered: bool, how: str) -> Split:
+    known = set(train.texts())
+    rows = [row for row, text in enumerate(test.texts()) if text not in known]
+    notes = tuple(dict.fromkeys((*train.notes, *test.notes)))
+    if len(rows) < len(test):
+        n = len(test) - len(rows)
+        notes += (f"{n:,} test tickets whose exact text stands in training too were dropped",)
+    if not rows or not len(train):
+        raise ValueError(
+            f"wanted tickets to learn from and to test on, got {len(train):,} and {len(rows):,}"
+        )
+    return Split(train, test.take(rows), ordered, how, notes)

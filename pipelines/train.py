@@ -1,0 +1,191 @@
+"""From labelled tickets to a registered model: load, split, fit, measure, log.
+
+The model that is registered is the one that was measured, learnt from the training part alone:
+each figure beside a version is that version's own. To let it learn from the newest tickets too,
+train again when there are more.
+"""
+
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models.triage import Triage
+from pipelines.columns import TEXTS
+from pipelines.console import Report, silent
+from pipelines.dataset import Dataset, from_file, from_store
+from pipelines.measure import Measured, figures_of, measure, metrics_of, predict, tables_of
+from pipelines.models import promote
+from pipelines.split import Split, SplitBy, split
+from pipelines.workspace import Workspace, model_name
+
+if TYPE_CHECKING:
+    from data.registry import Registry, Version
+
+Step = Callable[[str], AbstractContextManager[Report]]
+COLUMNS = ["target", "tickets", "accuracy", "always the commonest", "macro-F1", "ECE",
+           "decided alone", "of these right"]  # fmt: skip
+
+
+def quiet(what: str) -> AbstractContextManager[Report]:
+    """A step that tells nobody how far it is."""
+    return nullcontext(silent)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to learn, from what, and how to measure it.
+
+    Without a `file` the desk's stored tickets are learnt from. `test` is a file to measure on;
+    else `by` says how to part the tickets, in the order of time where they have times.
+    """
+
+    targets: tuple[str, ...]
+    text: tuple[str, ...] = TEXTS
+    file: Path | None = None
+    test: Path | None = None
+    by: SplitBy | None = None
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    precision: float = 0.95
+    confidence: float = 0.9
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """A version, what was measured of it, and what a person should know of the tickets."""
+
+    version: "Version"
+    measured: Mapping[str, Measured]
+    n_train: int
+    n_test: int
+    how: str
+    notes: tuple[str, ...]
+    promoted: bool
+
+    def rows(self) -> list[list[str]]:
+        """A row a target, for a table under `COLUMNS`."""
+        return [_row(target, one) for target, one in self.measured.items()]
+
+
+def train(
+    place: Workspace, recipe: Recipe, *, promoted: bool = False, step: Step = quiet
+) -> TrainingReport:
+    """Learn, measure and register a model of the desk; with `promoted` serve it at once.
+
+    `step` opens a step of that name and gives what to tell its progress to, such as
+    `pipelines.console.progress`.
+    """
+    name = model_name(place.settings.desk)
+    with step("Read the tickets") as report:
+        parts = split(load(place, recipe, report), recipe.by, load_test(place, recipe))
+    with step(f"Learn from {len(parts.train):,} tickets"):
+        model = fit(parts, recipe)
+    with step(f"Measure on {len(parts.test):,} tickets") as report:
+        measured = evaluate(model, parts, report)
+    with step("Register the model"):
+        registry = place.registry()
+        version = log(registry, name, model, parts, measured, recipe)
+    if promoted:
+        with step(f"Promote version {version.number}"):
+            promote(registry, place.settings.home, name, version.number)
+            version = registry.version(name, version.number)
+    sizes = len(parts.train), len(parts.test)
+    return TrainingReport(version, measured, *sizes, parts.how, parts.notes, promoted)
+
+
+def load(place: Workspace, recipe: Recipe, report: Report = silent) -> Dataset:
+    """The tickets of the recipe's file, or of the desk."""
+    if recipe.file is None:
+        desk, targets = place.settings.desk, recipe.targets
+        return from_store(place.store, desk, targets, text=recipe.text, report=report)
+    return _from_file(place, recipe, recipe.file, report)
+
+
+def load_test(place: Workspace, recipe: Recipe, report: Report = silent) -> Dataset | None:
+    """The tickets to measure on, where the recipe names a file of them."""
+    if recipe.test is None:
+        return None
+    if recipe.by is not None:
+        raise ValueError(f"wanted --test FILE or --split {recipe.by}, got both")
+    return _from_file(place, recipe, recipe.test, report)
+
+
+def fit(parts: Split, recipe: Recipe) -> Triage:
+    """A model of the training part."""
+    model = Triage(precision=recipe.precision, confidence=recipe.confidence, seed=recipe.seed)
+    return model.fit(parts.train.fields, parts.train.labels, ordered=parts.ordered)
+
+
+def evaluate(model: Triage, parts: Split, report: Report = silent) -> dict[str, Measured]:
+    """What the model makes of the test part, target by target."""
+    probabilities = predict(model, parts.test.fields, report)
+    decided = model.decide(probabilities)
+    return {
+        target: measure(target, model.classes[target], given, parts.test.labels[target], decided)
+        for target, given in probabilities.items()
+    }
+
+
+def log(
+    registry: "Registry",
+    name: str,
+    model: Triage,
+    parts: Split,
+    measured: Mapping[str, Measured],
+    recipe: Recipe,
+) -> "Version":
+    """Register the model with all that was measured; it becomes the @challenger."""
+    with tempfile.TemporaryDirectory() as aside:
+        folder = Path(aside)
+        model.save(folder)
+        return registry.log_training(
+            name,
+            folder,
+            params=_params(parts, recipe),
+            metrics=metrics_of(measured),
+            tables=tables_of(measured),
+            figures=figures_of(measured, recipe.precision),
+            data_hash=f"{parts.train.hash}/{parts.test.hash}",
+        )
+
+
+def _from_file(place: Workspace, recipe: Recipe, path: Path, report: Report) -> Dataset:
+    return from_file(
+        path,
+        recipe.text,
+        recipe.targets,
+        mapping=recipe.mapping,
+        timezone=place.settings.timezone,
+        report=report,
+    )
+
+
+def _params(parts: Split, recipe: Recipe) -> dict[str, object]:
+    return {
+        "targets": ",".join(recipe.targets),
+        "text": ",".join(parts.train.fields),
+        "source": recipe.file.name if recipe.file else "store",
+        "split": parts.how,
+        "n_train": len(parts.train),
+        "n_test": len(parts.test),
+        "precision": recipe.precision,
+        "confidence": recipe.confidence,
+        "seed": recipe.seed,
+    }
+
+
+def _row(target: str, one: Measured) -> list[str]:
+    figures = one.evaluation
+    return [
+        target,
+        f"{figures.n:,}",
+        f"{figures.accuracy:.3f} ± {figures.accuracy_se:.3f}",
+        f"{figures.majority_accuracy:.3f}",
+        f"{figures.macro_f1:.3f}",
+        f"{figures.ece:.3f}",
+        f"{one.coverage:.0%}",
+        f"{one.auto_precision:.1%}" if one.n_auto else "-",
+    ]

@@ -1,0 +1,90 @@
+import copy
+import csv
+from dataclasses import replace
+
+import pytest
+
+from data.published import publish
+from data.settings import Settings
+from models.triage import Triage
+from pipelines.score import load_model, score_file
+from pipelines.workspace import workspace
+
+TEXTS = ["toner empty", "vpn down", "printer jam", "vpn slow"]
+
+
+@pytest.fixture(scope="module")
+def model():
+    fields = {"title": TEXTS * 30, "body": (["please help"] * 4 + ["since today"] * 4) * 15}
+    return Triage().fit(fields, {"group": ["print", "net"] * 60}, ordered=False)
+
+
+def write(path, header, rows):
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+def read(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_one_row_a_ticket_in_the_order_of_the_file(model, tmp_path):
+    rows = [[TEXTS[number % 4], "please help"] for number in range(7003)]
+    path = write(tmp_path / "t.csv", ["title", "body"], rows)
+    seen = []
+    n = score_file(model, path, tmp_path / "out.csv", report=lambda done, total: seen.append(done))
+    assert (n, seen) == (7003, [5000, 7003])
+    found = read(tmp_path / "out.csv")
+    assert list(found[0]) == ["group", "group_probability", "group_decision"]
+    assert [row["group"] for row in found] == [["print", "net"][n % 2] for n in range(7003)]
+    assert all(0.5 < float(row["group_probability"]) <= 1 for row in found)
+    assert {row["group_decision"] for row in found} <= {"auto", "suggest"}
+
+
+def test_an_abstention_has_no_label(model, tmp_path):
+    path = write(tmp_path / "t.csv", ["title", "body"], [["vpn printer", ""]])
+    unsure = copy.copy(model)
+    unsure.promises = {"group": replace(model.promises["group"], auto=2.0, suggest=2.0)}
+    score_file(unsure, path, tmp_path / "out.csv")
+    (row,) = read(tmp_path / "out.csv")
+    assert (row["group"], row["group_decision"]) == ("", "abstain")
+    assert float(row["group_probability"]) > 0
+
+
+def test_columns_of_other_names_are_found_or_mapped(model, tmp_path):
+    path = write(tmp_path / "t.csv", ["Summary", "Was ist los"], [["toner empty", "please help"]])
+    with pytest.raises(
+        ValueError, match=r"no column body; its columns: Summary, Was ist los; .*--map body="
+    ):
+        score_file(model, path, tmp_path / "out.csv")
+    assert list(tmp_path.iterdir()) == [path], "nothing half-written is left"
+    score_file(model, path, tmp_path / "out.csv", mapping={"body": "Was ist los"})
+    assert read(tmp_path / "out.csv")[0]["group"] == "print"
+
+
+def test_a_failure_half_way_leaves_the_old_file(model, tmp_path):
+    path = write(tmp_path / "t.csv", ["title", "body"], [["vpn", "down"]] * 6000)
+    (tmp_path / "out.csv").write_text("old")
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        score_file(model, path, tmp_path / "out.csv", report=stop)
+    assert (tmp_path / "out.csv").read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_desks_own_model_is_used_or_one_by_name(model, tmp_path):
+    (tmp_path / "model").mkdir()
+    model.save(tmp_path / "model")
+    with workspace(Settings(home=tmp_path / "home", desk="it")) as place:
+        with pytest.raises(LookupError, match="no model 'ticket-it'"):
+            load_model(place)
+        publish(place.settings.home, "ticket-it", "3", "run-a", tmp_path / "model")
+        assert load_model(place)[1] == "ticket-it@3"
+        assert load_model(place, "ticket-it@3")[0].targets == ("group",)
+        with pytest.raises(ValueError, match="--model wants NAME@VERSION"):
+            load_model(place, "ticket-it")
