@@ -75,10 +75,18 @@ def slip(text: str, dice: Dice, n_slips: int) -> str:
         if len(text) < 4:
             return text
         at = dice.below(len(text) - 2) + 1
+        if "@" in _word(text, at):  # a mistyped address might be somebody's
+            continue
         one, two = text[at], text[at + 1]
         kinds = (two + one, two, one + one + two, dice.pick(_BESIDE.get(one.lower(), one)) + two)
         text = text[:at] + dice.pick(kinds) + text[at + 2 :]
     return text
+
+
+def _word(text: str, at: int) -> str:
+    """The word around `text[at]`, up to the white space on either side; with the one after it."""
+    before, after = text[:at].split(" "), text[at:].split(" ")
+    return before[-1] + " ".join(after[:2])
 
 
 def _as_mail(
