@@ -1,0 +1,101 @@
+"""What the detectors see: stored points, and tickets counted, on a regular grid."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+import numpy as np
+
+from features.grid import counts, regular
+from pipelines.workspace import Workspace
+
+Kind = Literal["metrics", "tickets"]
+METRICS: Kind = "metrics"
+TICKETS: Kind = "tickets"
+KINDS: tuple[Kind, ...] = (METRICS, TICKETS)
+TOTAL = "total"
+TARGET = "category"  # what tickets are counted by
+SPAN = timedelta(hours=12)  # what is read at once, and what a kill costs at most
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Some steps of the grid: `times` (n_steps,), `values` (n_steps, n_keys), NaN = no point.
+
+    `absent` is the value of a key that nothing came for: no points (NaN), or no tickets (0).
+    """
+
+    times: np.ndarray
+    keys: list[str]
+    values: np.ndarray
+    absent: float
+
+    def of(self, keys: Sequence[str]) -> np.ndarray:
+        """The values with one column for each of `keys`, in their order.
+
+        >>> steps = Steps(np.zeros(1, "M8[s]"), ["a", "b"], np.array([[1.0, 2.0]]), absent=0.0)
+        >>> steps.of(["b", "new"])
+        array([[2., 0.]])
+        """
+        columns = {key: column for column, key in enumerate(self.keys)}
+        wanted = np.array([columns.get(key, -1) for key in keys], dtype=int)
+        padded = np.column_stack([self.values, np.full(len(self.times), self.absent)])
+        return padded[:, wanted]
+
+
+def feed(place: Workspace, kind: Kind, start: datetime, stop: datetime) -> Iterator[Steps]:
+    """The steps of [start, stop), in the order of time, at most half a day of them at once."""
+    read = _points if kind == METRICS else _counts
+    while start < stop:
+        end = min(start + SPAN, stop)
+        yield read(place, start, end)
+        start = end
+
+
+def _points(place: Workspace, start: datetime, stop: datetime) -> Steps:
+    settings = place.settings
+    times, keys, matrix = place.history.read(settings.desk, None, start, stop)
+    begin, end = instant(start), instant(stop)
+    steps, values = regular(times, matrix, settings.step_seconds, begin, end)
+    return Steps(steps, keys, values, absent=np.nan)
+
+
+def _counts(place: Workspace, start: datetime, stop: datetime) -> Steps:
+    settings = place.settings
+    openings = place.store.openings(settings.desk, TARGET, start, stop)
+    labels = [label for _, label in openings]
+    keys = [TOTAL, *sorted({label for label in labels if label} - {TOTAL})]
+    at = np.array([instant(opened_at) for opened_at, _ in openings], dtype="datetime64[ms]")
+    begin, end = instant(start), instant(stop)
+    steps, values = counts(at, labels, keys, begin, end, settings.step_seconds)
+    return Steps(steps, keys, values, absent=0.0)
+
+
+def instant(at: datetime) -> np.datetime64:
+    """An aware datetime as numpy's UTC time.
+
+    >>> from datetime import UTC
+    >>> instant(datetime(2026, 3, 2, 9, 30, tzinfo=UTC))
+    np.datetime64('2026-03-02T09:30:00.000')
+    """
+    return np.datetime64(round(at.timestamp() * 1000), "ms")
+
+
+def floor(at: datetime, step_seconds: int) -> datetime:
+    """The last step of the grid that began at or before `at`.
+
+    >>> from datetime import UTC
+    >>> floor(datetime(2026, 3, 2, 9, 33, tzinfo=UTC), 300).minute
+    30
+    """
+    return at - timedelta(seconds=at.timestamp() % step_seconds)
+
+
+def first_at(place: Workspace, kind: Kind) -> datetime | None:
+    """When the first point, or the first ticket, came; None where there is none."""
+    if kind == METRICS:
+        span = place.history.span(place.settings.desk)
+        return span[0] if span else None
+    first = next(place.store.tickets(place.settings.desk), None)
+    return first.opened_at if first else None

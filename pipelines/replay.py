@@ -1,0 +1,283 @@
+"""What would have fired: files run through the detectors exactly as the clock would have done it."""
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from data.points import Points
+from data.records import Ticket
+from data.settings import Settings
+from data.sources.files import find_files, read_points, read_tickets
+from data.sources.rejects import Rejects
+from features.grid import counts, regular
+from features.rolling import Counted, rolled_counts
+from models.replay import Replayed, replay
+from models.seasonal import Seasonal
+from models.surge import Surge
+from models.watch import Change, Watch
+from pipelines.alerts import Told as Numbers
+from pipelines.alerts import utc, why
+from pipelines.console import Report, silent
+from pipelines.feeds import TARGET, TOTAL
+from pipelines.writing import rejects_beside, written
+
+POINT_COLUMNS = ("timestamp", "value", "expected", "lower", "upper", "score", "alert")
+ALERT_COLUMNS = ("opened_at", "closed_at", "kind", "key", "score", "n_tickets", "why")
+WEEK = np.timedelta64(7 * 86_400, "s")
+
+
+@dataclass
+class Told:
+    """What a replay would have done."""
+
+    n_files: int = 0
+    n_points: int = 0
+    n_alerts: int = 0
+    n_rejected: int = 0
+    weeks: float = 0.0
+    opened: list[tuple[np.datetime64, str, str]] = field(default_factory=list)  # when, kind, key
+
+
+# -- metrics ------------------------------------------------------------------------------------
+
+
+def replay_metrics(
+    path: Path,
+    out: Path,
+    settings: Settings,
+    *,
+    mapping: dict[str, str] | None = None,
+    report: Report = silent,
+) -> Told:
+    """Replay each metric file under `path`; the same tree of score files is written under `out`.
+
+    One row a point, in the file's order. The threshold is set anew each day from the scores
+    until then, for the budget of `settings`: no row knows anything of a later one.
+    """
+    told, files = Told(), find_files(path)
+    for number, file in enumerate(files):
+        with Rejects(rejects_beside(out, file)) as rejects:
+            chunks = read_points(
+                file, mapping=mapping or {}, timezone=settings.timezone, rejects=rejects
+            )
+            points = joined(chunks)
+        target = out / (file.relative_to(path) if path.is_dir() else Path(file.name))
+        write_scores(replayed_points(points, settings, told, report), target.with_suffix(".csv"))
+        told.n_files, told.n_points = number + 1, told.n_points + len(points.values)
+        told.n_rejected += rejects.n
+    return told
+
+
+def joined(chunks: Iterable[Points]) -> Points:
+    """All chunks of a file as one."""
+    parts = list(chunks)
+    return Points(
+        np.concatenate([part.series for part in parts]) if parts else np.array([], dtype=object),
+        np.concatenate([part.at for part in parts]) if parts else np.array([], dtype="M8[ms]"),
+        np.concatenate([part.values for part in parts]) if parts else np.array([]),
+    )
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A file's points in their order, each with what the detector said of its step."""
+
+    points: Points
+    seen: np.ndarray  # (n_points, 4): expected, lower, upper, score
+    alerting: np.ndarray  # (n_points,) bool
+
+
+def replayed_points(points: Points, settings: Settings, told: Told, report: Report) -> Scored:
+    """Every point scored; series of one interval run side by side on one grid."""
+    keys, series = np.unique(points.series.astype(str), return_inverse=True)
+    steps = np.array([interval(points.at[series == one]) for one in range(len(keys))])
+    seen, alerting = np.full((len(series), 4), np.nan), np.zeros(len(series), bool)
+    for step in np.unique(steps):
+        members = np.flatnonzero(steps == step)
+        chosen = np.flatnonzero(np.isin(series, members))
+        column = np.searchsorted(members, series[chosen])
+        times, matrix = on_grid(points.at[chosen], column, points.values[chosen], int(step))
+        found = replay(
+            Watch(
+                Seasonal(len(members), step_seconds=int(step), timezone=settings.timezone),
+                float("nan"),
+                n_series=len(members),
+                step_seconds=int(step),
+            ),
+            times,
+            matrix,
+            budget_per_week=settings.metric_budget,
+            progress=report,
+        )
+        row = np.searchsorted(times, points.at[chosen], side="right") - 1
+        lines = (found.expected, found.lower, found.upper, found.scores)
+        seen[chosen] = np.stack([line[row, column] for line in lines], axis=1)
+        alerting[chosen] = found.alerting[row, column]
+        count(told, found, "metric", [str(keys[one]) for one in members], times)
+    return Scored(points, seen, alerting)
+
+
+def interval(at: np.ndarray) -> int:
+    """The usual time between points, in seconds: their median distance.
+
+    >>> interval(np.array(["2026-03-02T09:00", "2026-03-02T09:05", "2026-03-02T09:10"], "M8[ms]"))
+    300
+    """
+    gaps = np.diff(np.unique(at)).astype("timedelta64[s]").astype(np.int64)
+    return max(int(np.median(gaps)), 1) if len(gaps) else 300
+
+
+def on_grid(
+    at: np.ndarray, column: np.ndarray, values: np.ndarray, step: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points in any order as (n_steps,), (n_steps, n_series)."""
+    times, row = np.unique(at, return_inverse=True)
+    matrix = np.full((len(times), column.max() + 1), np.nan)
+    matrix[row, column] = values
+    first = np.datetime64(int(times[0].astype(np.int64)) // (step * 1000) * step, "s")
+    return regular(times, matrix, step, first, times[-1] + np.timedelta64(1, "ms"))
+
+
+def count(told: Told, found: Replayed, kind: str, keys: list[str], times: np.ndarray) -> None:
+    """Add up what opened, and over how long."""
+    opened = [change for change in found.changes if change.what == "opened"]
+    told.n_alerts += len(opened)
+    told.opened.extend((change.opened_at, kind, keys[change.series]) for change in opened)
+    told.weeks += float((times[-1] - times[0]) / WEEK) if len(times) else 0.0
+
+
+def write_scores(scored: Scored, to: Path) -> None:
+    """Write one row a point, aside first, so that nobody reads half a file."""
+    names = np.unique(scored.points.series.astype(str))
+    several = len(names) > 1
+    times = np.datetime_as_string(scored.points.at.astype("datetime64[s]"))
+    with written(to) as file:
+        rows = csv.writer(file)
+        rows.writerow([*POINT_COLUMNS, *(["series"] if several else [])])
+        for i, time in enumerate(times):
+            lines = ["" if np.isnan(x) else f"{x:.6g}" for x in scored.seen[i]]
+            row = [time.replace("T", " "), repr(float(scored.points.values[i])), *lines]
+            row.append("1" if scored.alerting[i] else "0")
+            rows.writerow([*row, scored.points.series[i]] if several else row)
+
+
+# -- tickets ------------------------------------------------------------------------------------
+
+
+def replay_tickets(
+    path: Path,
+    out: Path,
+    settings: Settings,
+    *,
+    mapping: dict[str, str] | None = None,
+    report: Report = silent,
+) -> Told:
+    """Replay a ticket file; one row an alert is written to `out`."""
+    told = Told(n_files=1)
+    with Rejects(rejects_beside(out.parent, path)) as rejects:
+        tickets = opened(
+            read_tickets(
+                path,
+                desk=settings.desk,
+                mapping=mapping or {},
+                timezone=settings.timezone,
+                hmac_key="not kept",
+                rejects=rejects,
+            )
+        )
+    told.n_rejected, told.n_points = rejects.n, len(tickets)
+    if not tickets:
+        raise ValueError(f"{path}: wanted tickets with a time, got none; {rejects.n} rows refused")
+    at = np.array([when for when, _ in tickets], dtype="datetime64[ms]")
+    labels = [label for _, label in tickets]
+    keys = [TOTAL, *sorted({label for label in labels if label} - {TOTAL})]
+    step = settings.step_seconds
+    times, values = counts(at, labels, keys, day_of(at.min()), at.max(), step)
+    watch = Watch(
+        Surge(len(keys), step_seconds=step, timezone=settings.timezone),
+        float("nan"),
+        n_series=len(keys),
+        step_seconds=step,
+    )
+    found = replay(watch, times, values, budget_per_week=settings.ticket_budget, progress=report)
+    count(told, found, "surge", keys, times)
+    shown = Shown(keys, times, by_the_hour(values, found, step))
+    write_alerts(found.changes, shown, (at, np.array(labels)), out, ZoneInfo(settings.timezone))
+    return told
+
+
+def opened(chunks: Iterable[list[Ticket]]) -> list[tuple[np.datetime64, str]]:
+    """When each ticket was opened and what it is about; texts are let go at once."""
+    return [
+        (np.datetime64(round(ticket.opened_at.timestamp() * 1000), "ms"), label_of(ticket))
+        for tickets in chunks
+        for ticket in tickets
+    ]
+
+
+def label_of(ticket: Ticket) -> str:
+    return ticket.labels.get(TARGET, "")
+
+
+def day_of(at: np.datetime64) -> np.datetime64:
+    """The midnight before, so that the grid begins with a day."""
+    return at.astype("datetime64[D]").astype("datetime64[ms]")
+
+
+class Shown(NamedTuple):
+    """Tickets by the hour: `times` (n_steps,), each line of `hourly` (n_steps, n_keys)."""
+
+    keys: list[str]
+    times: np.ndarray
+    hourly: Counted
+
+    def at(self, change: Change) -> Numbers:
+        """What is told of an episode's peak."""
+        row = np.searchsorted(self.times, change.peak_at)
+        return Numbers(*(float(line[row, change.series]) for line in self.hourly))
+
+
+def by_the_hour(values: np.ndarray, found: Replayed, step_seconds: int) -> Counted:
+    """Counts a step as counts of the hour until then."""
+    n = max(3600 // step_seconds, 1)
+    return rolled_counts(values, found.expected, found.upper, n)
+
+
+def write_alerts(
+    changes: list[Change],
+    shown: Shown,
+    tickets: tuple[np.ndarray, np.ndarray],
+    to: Path,
+    zone: ZoneInfo,
+) -> None:
+    """One row an episode, as it stood at its end; `tickets` are times and labels, (n_tickets,)."""
+    last = {(change.series, change.opened_at): change for change in changes}
+    with written(to) as file:
+        rows = csv.writer(file)
+        rows.writerow(ALERT_COLUMNS)
+        for change in last.values():
+            key = shown.keys[change.series]
+            reason = why("surge", key, utc(change.peak_at), shown.at(change), zone)
+            rows.writerow(
+                [
+                    utc(change.opened_at).isoformat(),
+                    "" if change.closed_at is None else utc(change.closed_at).isoformat(),
+                    "total" if key == TOTAL else "category",
+                    key,
+                    f"{change.score:.4g}",
+                    n_of(change, key, *tickets),
+                    reason,
+                ]
+            )
+
+
+def n_of(change: Change, key: str, at: np.ndarray, labels: np.ndarray) -> int:
+    """Tickets of an episode's kind, from an hour before it opened to its peak or its end."""
+    end = change.peak_at if change.closed_at is None else change.closed_at
+    inside = (at >= change.opened_at - np.timedelta64(3600, "s")) & (at <= end)
+    return int((inside & ((labels == key) | (key == TOTAL))).sum())

@@ -1,0 +1,112 @@
+"""What an installation holds, what is still learning, and what is wrong and how to mend it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from data.published import Pointer, open_published, pointer
+from pipelines.console import out
+from pipelines.detect import KINDS, Live, resume
+from pipelines.workspace import Workspace, model_name
+
+BEHIND = timedelta(hours=1)
+"""A detector whose watermark lies further back than this has stopped."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """What `look` found."""
+
+    counts: dict[str, int]
+    points: int
+    span: tuple[datetime, datetime] | None
+    champion: Pointer | None
+    detectors: dict[str, Live | None]
+    open_alerts: int
+    problems: list[str]
+    now: datetime
+
+
+def look(place: Workspace, now: datetime) -> Status:
+    """Read the whole state of one desk; changes nothing."""
+    desk = place.settings.desk
+    champion, trouble = champion_of(place)
+    detectors = {kind: resume(place, kind) for kind in KINDS}
+    status = Status(
+        counts=place.store.counts(desk),
+        points=place.history.count(desk),
+        span=place.history.span(desk),
+        champion=champion,
+        detectors=detectors,
+        open_alerts=len(place.store.alerts(desks=[desk], status="open", limit=1000)),
+        problems=trouble,
+        now=now,
+    )
+    status.problems.extend(problems(status))
+    return status
+
+
+def champion_of(place: Workspace) -> tuple[Pointer | None, list[str]]:
+    """The published model, and what is wrong with its files."""
+    name = model_name(place.settings.desk)
+    try:
+        found = pointer(place.settings.home, name)
+        if found:
+            open_published(place.settings.home, name)
+    except (ValueError, LookupError) as error:
+        return None, [f"The published model cannot be trusted: {error}"]
+    return found, []
+
+
+def problems(status: Status) -> list[str]:
+    """What keeps this desk from being served well, each with what to do about it."""
+    found = []
+    if not status.counts.get("tickets"):
+        found.append("No tickets yet: `forewarn ingest tickets FILE`")
+    if not status.points:
+        found.append("No metric points yet: `forewarn ingest metrics FILE`")
+    if status.champion is None:
+        found.append("No model yet: `forewarn train --target category --promote`")
+    for kind, live in status.detectors.items():
+        if live is None:
+            found.append(f"Nothing watches the {kind}: `forewarn detect`")
+        elif status.now - live.watermark > BEHIND:
+            found.append(
+                f"The {kind} were last looked at {live.watermark:%Y-%m-%d %H:%M} UTC: "
+                "`forewarn detect --follow` keeps looking"
+            )
+    return found
+
+
+def show(status: Status) -> None:
+    """Print it."""
+    counts = ", ".join(f"{n:,} {what.replace('_', ' ')}" for what, n in status.counts.items())
+    out.print(f"[bold]Holds[/]      {counts}")
+    if status.span:
+        first, last = status.span
+        out.print(
+            f"[bold]History[/]    {status.points:,} points, "
+            f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
+        )
+    if status.champion:
+        out.print(
+            f"[bold]Model[/]      {status.champion.name} version {status.champion.version}, "
+            f"serving since {status.champion.published_at:%Y-%m-%d %H:%M} UTC"
+        )
+    for kind, live in status.detectors.items():
+        if live:
+            out.print(f"[bold]{kind.capitalize():<10}[/] {state_of(live)}")
+    out.print(f"[bold]Alerts[/]     {status.open_alerts:,} open")
+    for problem in status.problems:
+        out.print(f"[yellow]![/] {problem}")
+
+
+def state_of(live: Live) -> str:
+    """Whether a detector learns or watches, in one line."""
+    seen = f"{len(live.keys)} series, seen up to {live.watermark:%Y-%m-%d %H:%M} UTC"
+    if not live.watching:
+        return f"learning: {seen}; no threshold yet, it needs {live.needs}"
+    return (
+        f"watching: {seen}; threshold {live.threshold.value:.2f}, "
+        f"{live.threshold.realised_per_week:.2f} alerts a week on its own past "
+        f"({live.threshold.n_weeks:.1f} weeks)"
+    )

@@ -1,0 +1,134 @@
+"""Detection as it goes on: one look, or one look a step for as long as it is wanted."""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from data.records import Alert
+from pipelines.console import Report, err, out, progress, silent
+from pipelines.detect import Live, detect
+from pipelines.feeds import KINDS, Kind
+from pipelines.status import state_of
+from pipelines.workspace import Workspace
+
+LEASE_SECONDS = 60.0  # a holder that has not renewed for so long is taken for dead
+LONG_LOOK = 2.0  # seconds from which a look deserves a progress bar
+
+
+@dataclass
+class Look:
+    """What one look at everything that came found."""
+
+    live: dict[Kind, Live] = field(default_factory=dict)
+    alerts: list[Alert] = field(default_factory=list)
+
+
+def look(
+    place: Workspace, until: datetime, known: Look | None = None, *, quiet: bool = False
+) -> Look:
+    """Bring every detector up to `until`, this process alone.
+
+    What a process holds in memory is only used while nobody else has looked since.
+    """
+    found = Look()
+    with alone(place) as renew:
+        for kind in KINDS:
+            live = known.live.get(kind) if known else None
+            if live and stored_watermark(place, kind) != live.watermark:
+                live = None
+            with shown(kind, quiet) as report:
+                live, alerts = detect(place, kind, until, live, renewing(report, renew))
+            found.live[kind] = live
+            found.alerts.extend(alerts)
+    return found
+
+
+def stored_watermark(place: Workspace, kind: Kind) -> datetime | None:
+    """How far the store says that this kind was looked at."""
+    return dict(place.store.detections(place.settings.desk)).get(kind)
+
+
+@contextmanager
+def shown(kind: Kind, quiet: bool) -> Iterator[Report]:
+    """A progress bar, or none."""
+    if quiet:
+        yield silent
+    else:
+        with progress(kind) as report:
+            yield report
+
+
+def renewing(report: Report, renew: Callable[[], None]) -> Report:
+    """A report that also says that this process is alive."""
+
+    def both(done: float, total: float | None = None) -> None:
+        renew()
+        report(done, total)
+
+    return both
+
+
+@contextmanager
+def alone(place: Workspace) -> Iterator[Callable[[], None]]:
+    """Hold the desk's detection lease; wait while another process does."""
+    name = f"detect-{place.settings.desk}"
+    holder = f"{socket.gethostname()}:{os.getpid()}"
+    waiting = False
+    while not place.store.take_lease(name, holder, datetime.now(UTC), LEASE_SECONDS):
+        if not waiting:
+            err.print("Another process detects for this desk; waiting for it")
+        waiting = True
+        time.sleep(1)
+
+    def renew() -> None:
+        if not place.store.take_lease(name, holder, datetime.now(UTC), LEASE_SECONDS):
+            raise RuntimeError(
+                f"another process took over detection for desk {place.settings.desk!r} "
+                f"while this one was held up for over {LEASE_SECONDS:.0f} s; nothing is lost"
+            )
+
+    try:
+        yield renew
+    finally:
+        place.store.release_lease(name, holder)
+
+
+def follow(place: Workspace) -> None:
+    """Look once a step until stopped; each alert that opens or closes is a line."""
+    known = look(place, datetime.now(UTC))
+    say(known)
+    out.print("Watching. Stop with Ctrl-C; nothing is lost")
+    while True:
+        time.sleep(seconds_to_next(time.time(), place.settings.step_seconds))
+        known = look(place, datetime.now(UTC), known, quiet=True)
+        for alert in known.alerts:
+            say_alert(alert)
+
+
+def seconds_to_next(now: float, step_seconds: int) -> float:
+    """How long until the next step of the grid has ended, and its last points had a moment.
+
+    >>> seconds_to_next(1000.0, 300)
+    202.0
+    """
+    return step_seconds - now % step_seconds + min(2.0, step_seconds / 10)
+
+
+def say(found: Look) -> None:
+    """Print where each detector stands, and what it raised."""
+    for kind, live in found.live.items():
+        out.print(f"[bold]{kind.capitalize()}[/] {state_of(live)}")
+    for alert in sorted(found.alerts, key=lambda alert: alert.opened_at):
+        say_alert(alert)
+    if not found.alerts:
+        out.print("No alerts")
+
+
+def say_alert(alert: Alert) -> None:
+    """One line an alert."""
+    until = f" to {alert.closed_at:%H:%M}" if alert.closed_at else ", going on"
+    out.print(f"{alert.opened_at:%Y-%m-%d %H:%M}{until} UTC  {alert.why}", markup=False)
