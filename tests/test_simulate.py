@@ -212,6 +212,7 @@ def test_every_text_can_be_filled_and_there_are_several_hundred():
     texts, dice = load(), Dice(np.random.default_rng(0))
     sections = [*texts.ordinary.values(), *texts.incident.values(), *texts.shared.values()]
     patterns = [pattern for section in sections for pattern in section]
+    assert all(p.title and p.body for p in patterns)
     assert len({(p.title, p.body) for p in patterns}) == len(patterns) > 400
     assert min(len(section) for section in texts.ordinary.values()) >= 25
     given = dict.fromkeys(["me", "email", "user", "phone", "department"], "x")
@@ -219,6 +220,9 @@ def test_every_text_can_be_filled_and_there_are_several_hundred():
     lines += [line for section in texts.common.values() for line in section]
     filled = [fill(line, texts.common, given, dice) for line in lines]
     assert not any(re.search(r"[{}#]", text) for text in filled)
+    choices = [choice for line in lines for alt in re.findall(r"{([^{}]*\|[^{}]*)}", line)
+               for choice in alt.split("|")]  # fmt: skip
+    assert not set(choices) & set(texts.common)  # {since|now} would print the slot's name
 
 
 def test_texts_differ_from_ticket_to_ticket(demo):

@@ -39,8 +39,8 @@ def draw_arrivals(
     parts = [_scatter(rng, when, ordinary, -1)]
     for i, fault in enumerate(faults):
         rates = np.zeros(ordinary.shape)
-        for category, share in fault.categories.items():
-            rates[:, category] = share * extra_rates(fault, activity, tickets_a_week)
+        for affected, share in fault.categories.items():
+            rates[:, affected] = share * extra_rates(fault, activity, tickets_a_week)
         parts.append(_scatter(rng, when, rng.poisson(rates), i))
     at, category, of_fault = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.argsort(at, kind="stable")
@@ -112,6 +112,8 @@ class _Writer:
         urgency = 1 + self.dice.weighted(category.urgencies)
         if pattern.impact and pattern.urgency and self.dice.chance(0.8):
             impact, urgency = pattern.impact, pattern.urgency
+        if faulty:  # nobody says of an outage that next week is fine
+            urgency = min(urgency, 2)
         if faulty and self.dice.chance(0.5):
             impact, urgency = max(impact - 1, 1), max(urgency - 1, 1)
         return impact, urgency

@@ -22,9 +22,7 @@ def write_ticket(
     given = _given(author, phrases, dice)
     title = fill(pattern.title, phrases.common, given, dice)
     core = _core(pattern, levels, phrases, dice)
-    body = fill(core, phrases.common, given, dice)
-    if core[0] == "{":
-        body = body[0].upper() + body[1:]
+    body = _join([_sentence(part, phrases, given, dice) for part in core if part], dice)
     if dice.chance(author.sloppy):
         title, body = slip(title, dice, 1), slip(body, dice, 1 + len(body) // 90)
     if dice.chance(0.05):
@@ -41,7 +39,7 @@ def _given(author: Person, phrases: Phrases, dice: Dice) -> dict[str, str]:
                     "phone": author.phone, "department": author.department}  # fmt: skip
 
 
-def _core(pattern: Pattern, levels: tuple[int, int], phrases: Phrases, dice: Dice) -> str:
+def _core(pattern: Pattern, levels: tuple[int, int], phrases: Phrases, dice: Dice) -> list[str]:
     """The pattern's body with what gives away impact, urgency and mood around it."""
     impact, urgency = levels
     parts = [pattern.body]
@@ -52,7 +50,13 @@ def _core(pattern: Pattern, levels: tuple[int, int], phrases: Phrases, dice: Dic
     mood = ("angry", "tried", "story", "polite", "")[dice.weighted((0.07, 0.2, 0.13, 0.12, 0.48))]
     if mood and (mood, pattern.urgency) != ("tried", 3):  # one tries nothing before a request
         parts.insert(dice.below(len(parts) + 1), dice.pick(phrases.common[mood]))
-    return _join([part for part in parts if part], dice)
+    return parts
+
+
+def _sentence(text: str, phrases: Phrases, given: dict[str, str], dice: Dice) -> str:
+    """`text` filled; a slot that begins it is given its capital."""
+    filled = fill(text, phrases.common, given, dice)
+    return filled[0].upper() + filled[1:] if text[0] == "{" else filled
 
 
 def _join(parts: list[str], dice: Dice) -> str:
