@@ -1,0 +1,117 @@
+"""Which column of a table holds what: by its name, or as `--map` says."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+LABELS = ("category", "subcategory", "impact", "urgency", "priority", "group")
+
+# Names as desks export them, spelled as `plain` spells them; the first that a file has counts.
+TICKET_NAMES: dict[str, tuple[str, ...]] = {
+    "external_id": (
+        "external_id", "number", "ticket_id", "ticket_number", "issue_key", "key",
+        "incident_id", "issue_id", "case_number", "id",
+    ),
+    "opened_at": (
+        "opened_at", "created_at", "created", "opened", "sys_created_on", "sys_created_at",
+        "created_on", "creation_date", "created_date", "date_created", "created_time",
+        "create_time", "date_opened", "open_time", "fields_created", "timestamp", "date",
+    ),
+    "resolved_at": (
+        "resolved_at", "resolved", "solved_at", "resolution_date", "resolutiondate",
+        "date_resolved", "closed_at", "closed", "closed_on", "date_closed", "fields_resolutiondate",
+    ),
+    "title": (
+        "title", "short_description", "subject", "summary", "ticket_subject", "fields_summary",
+    ),
+    "body": (
+        "body", "description", "text", "ticket_description", "details", "message", "content",
+        "fields_description",
+    ),
+    "channel": ("channel", "contact_type", "ticket_channel", "via", "via_channel", "source"),
+    "requester": (
+        "requester", "requester_id", "caller_id", "caller", "reporter", "requester_email",
+        "customer_email", "requested_by", "opened_by", "requester_name", "customer_name",
+    ),
+    "category": ("category", "ticket_category", "ticket_type", "issue_type", "type"),
+    "subcategory": ("subcategory", "sub_category"),
+    "impact": ("impact",),
+    "urgency": ("urgency",),
+    "priority": ("priority", "ticket_priority", "fields_priority_name"),
+    "group": ("group", "assignment_group", "group_name", "team", "assigned_group", "topic_group"),
+}  # fmt: skip
+POINT_NAMES: dict[str, tuple[str, ...]] = {
+    "timestamp": ("timestamp", "time", "at", "ts", "datetime", "date"),
+    "value": ("value", "val", "y", "metric_value"),
+    "series": (
+        "series", "metric", "metric_name", "kpi", "kpi_id", "series_id", "name", "key",
+    ),
+}  # fmt: skip
+INCIDENT_NAMES: dict[str, tuple[str, ...]] = {
+    "id": ("id", "incident_id", "number", "key"),
+    "title": ("title", "name", "summary", "short_description", "subject"),
+    "onset_at": (
+        "onset_at", "onset", "started_at", "start", "start_at", "begin", "began_at", "opened_at",
+        "created_at",
+    ),
+    "ended_at": ("ended_at", "end", "end_at", "ended", "resolved_at", "closed_at"),
+    "categories": ("categories", "category"),
+    "series": ("series", "metrics", "metric"),
+}  # fmt: skip
+
+
+def plain(name: str) -> str:
+    """A column's name without case, blanks and punctuation.
+
+    >>> plain("Created At"), plain("fields.summary"), plain("shortDescription")
+    ('created_at', 'fields_summary', 'short_description')
+    """
+    split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())
+    return re.sub(r"[\W_]+", "_", split.casefold()).strip("_")
+
+
+def find_columns(
+    path: Path,
+    columns: Sequence[str],
+    known: Mapping[str, Sequence[str]],
+    mapping: Mapping[str, str],
+    wanted: Collection[str],
+) -> dict[str, str]:
+    """Our names to the file's columns; ValueError when one that is `wanted` cannot be told.
+
+    >>> find_columns(Path("t.csv"), ["Key", "Summary"], TICKET_NAMES, {}, [])
+    {'external_id': 'Key', 'title': 'Summary'}
+    >>> find_columns(Path("m.csv"), ["when", "cpu"], POINT_NAMES, {"timestamp": "when"}, ["value"])
+    Traceback (most recent call last):
+    ...
+    ValueError: m.csv has no column for value (looked for value, val, y, metric_value);
+    its columns: when, cpu; name the right one with --map value=COLUMN
+    """
+    check_mapping(path, columns, known, mapping)
+    spelled = {plain(column): column for column in reversed(columns)}
+    found = {}
+    for ours, names in known.items():
+        candidates = (spelled[name] for name in names if name in spelled)
+        column = mapping.get(ours) or next(candidates, None)
+        if column is not None:
+            found[ours] = column
+        elif ours in wanted:
+            raise ValueError(
+                f"{path} has no column for {ours} (looked for {', '.join(names)}); its columns: "
+                f"{', '.join(columns)}; name the right one with --map {ours}=COLUMN"
+            )
+    return found
+
+
+def check_mapping(
+    path: Path, columns: Sequence[str], known: Collection[str], mapping: Mapping[str, str]
+) -> None:
+    """ValueError when `mapping` speaks of a name of ours, or of a column, that is not there."""
+    for ours, column in mapping.items():
+        if ours not in known:
+            raise ValueError(f"--map {ours}={column}: wanted one of {', '.join(known)}")
+        if column not in columns:
+            raise ValueError(
+                f"--map {ours}={column}: {path} has no such column; "
+                f"its columns: {', '.join(columns)}"
+            )
