@@ -1,4 +1,4 @@
-"""The endpoint: `python -m uvicorn serve:app`. Puts the app together; trains and detects nothing."""
+"""The endpoint, `python -m uvicorn serve:app`: puts the app together, trains nothing."""
 
 import asyncio
 import os

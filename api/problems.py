@@ -38,8 +38,8 @@ class ProblemResponse(JSONResponse):
 def response(problem: HTTPException, request_id: str) -> ProblemResponse:
     """`problem` as the caller gets it.
 
-    >>> response(Problem(404, "no alert 7"), "r1").body.decode()
-    '{"type":"about:blank","title":"Not Found","status":404,"detail":"no alert 7","request_id":"r1"}'
+    >>> response(Problem(404, "no alert"), "r").body.decode()
+    '{"type":"about:blank","title":"Not Found","status":404,"detail":"no alert","request_id":"r"}'
     """
     body = {
         "type": "about:blank",

@@ -73,13 +73,15 @@ def ago(at: datetime, now: datetime) -> str:
     >>> noon = datetime(2026, 1, 5, 12)
     >>> ago(datetime(2026, 1, 5, 11, 48), noon), ago(datetime(2026, 1, 3, 12), noon)
     ('12 min ago', '2 days ago')
-    >>> ago(noon, noon), ago(noon + timedelta(hours=1), noon)
-    ('just now', 'in 1 h')
+    >>> ago(noon, noon), ago(noon, noon + timedelta(hours=5.1)), ago(noon, noon - timedelta(hours=1))
+    ('just now', '5 h ago', 'in 1 h')
     """
     seconds = (now - at).total_seconds()
     if abs(seconds) < 60:
         return "just now"
-    return f"{lasting(seconds)} ago" if seconds > 0 else f"in {lasting(-seconds)}"
+    count, hours, _ = lasting(abs(seconds)).partition(" h")  # an hour and some is an hour
+    told = count + hours
+    return f"{told} ago" if seconds > 0 else f"in {told}"
 
 
 def lasting(seconds: float) -> str:
@@ -124,7 +126,7 @@ def row(alert: Alert, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
         "kind": KINDS[alert.kind],
         "severity": grade,
         "severity_word": word,
-        "ratio": f"{number(times_threshold(alert))}× threshold",
+        "ratio": f"{times_threshold(alert):.1f}× threshold",
         "status": alert.status,
         "status_word": STATUSES[alert.status],
         "opened": moment(alert.opened_at, now, zone),

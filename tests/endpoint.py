@@ -1,0 +1,122 @@
+"""A small desk for the tests of the endpoint and the page: a model, alerts, keys, a server."""
+
+import math
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from data.keys import new_key
+from data.published import publish
+from data.records import Alert, Trace
+from data.store import Store
+from models.triage import Triage
+
+NOW = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)
+STEP = timedelta(minutes=5)
+TEXTS = ["printer jam", "printer broken", "vpn down", "vpn slow"] * 40
+GROUPS = ["print", "print", "net", "net"] * 40
+
+
+def train(folder: Path, groups: list[str] = GROUPS) -> Path:
+    folder.mkdir(parents=True)
+    fields = {"title": TEXTS, "body": ["please help"] * len(TEXTS)}
+    Triage(precision=0.9).fit(fields, {"group": groups}, ordered=False).save(folder)
+    return folder
+
+
+def promote(home: Path, folder: Path, version: str, desk: str = "default") -> None:
+    publish(home, f"ticket-{desk}", version, f"run{version}", folder)
+
+
+def an_alert(number: int, **changed: object) -> Alert:
+    """The alert of this number: opened `number` hours before NOW, lasting half an hour."""
+    opened = NOW - timedelta(hours=number)
+    told = {
+        "id": f"{number:032x}",
+        "desk": "default",
+        "kind": "metric",
+        "key": "vpn_auth_errors",
+        "opened_at": opened,
+        "closed_at": opened + 6 * STEP,
+        "score": 9.0,
+        "threshold": 4.0,
+        "observed": 180.0,
+        "expected": 40.0,
+        "lower": 20.0,
+        "upper": 62.0,
+        "why": "vpn_auth_errors stood at 180 where 20 to 62 is normal for a Wednesday morning.",
+        "detector": "metrics",
+    }
+    return Alert(**told | changed)
+
+
+def a_trace(alert: Alert, n_steps: int = 96) -> Trace:
+    """A daily wave with a fault in it, as the detector would have kept it."""
+    n_steps = n_steps if alert.closed_at else n_steps // 2 + 6
+    start = alert.opened_at - 48 * STEP
+    times = [start + i * STEP for i in range(n_steps)]
+    expected = [alert.expected * (1 + 0.3 * math.sin(i / 15)) for i in range(n_steps)]
+    lower, upper = [0.6 * e for e in expected], [1.5 * e for e in expected]
+    observed = [e * (1 + 0.12 * math.sin(7.3 * i)) for i, e in enumerate(expected)]
+    for i, at in enumerate(times):
+        if alert.opened_at <= at < (alert.closed_at or times[-1]):
+            observed[i] = alert.observed * (1 - 0.12 * abs(i - 50))
+    return Trace(alert.id, tuple(times), *map(tuple, (observed, expected, lower, upper)))
+
+
+def put_alerts(store: Store, *alerts: Alert) -> None:
+    for alert in alerts:
+        store.save_detection(alert.desk, alert.detector, NOW, b"", [alert], [a_trace(alert)])
+
+
+def put_key(store: Store, *scopes: str, desks: tuple[str, ...] = ("*",)) -> str:
+    key, token = new_key(scopes, desks, NOW)
+    store.put_key(key)
+    return token
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@contextmanager
+def serving(home: Path, **environ: str) -> Iterator[str]:
+    """A real `uvicorn serve:app` on a free port; gives its address."""
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", "serve:app", "--port", str(port)]
+    log = (home / "serve.log").open("w")
+    process = subprocess.Popen(
+        [*command, "--log-level", "warning"],
+        cwd=Path(__file__).parent.parent,
+        env=os.environ | {"FOREWARN_HOME": str(home), **environ},
+        stdout=log,
+        stderr=log,
+    )
+    try:
+        wait_for(f"http://127.0.0.1:{port}/healthz", process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(30)
+        log.close()
+
+
+def wait_for(url: str, process: subprocess.Popen, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.1)
+    raise AssertionError(f"{url} does not answer; the server's state is {process.poll()}")
