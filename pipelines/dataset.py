@@ -57,8 +57,9 @@ class Dataset:
         return type(self)(fields, labels, at, self.notes)
 
     def texts(self) -> list[tuple[str, ...]]:
-        """All that stands in each ticket."""
-        return list(zip(*self.fields.values(), strict=True))
+        """All that stands in each ticket, whatever its case and its blanks."""
+        tickets = zip(*self.fields.values(), strict=True)
+        return [tuple(" ".join(text.casefold().split()) for text in texts) for texts in tickets]
 
 
 def from_file(

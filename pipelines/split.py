@@ -23,7 +23,8 @@ class Split(NamedTuple):
 def split(data: Dataset, by: SplitBy | None = None, test: Dataset | None = None) -> Split:
     """Part tickets into training and test; by time where they have times, else class by class.
 
-    A test ticket whose text stands in training too measures memory, not skill: it is dropped.
+    A test ticket whose text stands in training too, case and blanks aside, measures memory, not
+    skill: it is dropped.
     """
     if by not in (None, "time", "stratified"):
         raise ValueError(f"a split goes by time or stratified, got {by!r}")
@@ -64,7 +65,7 @@ def _without_known(train: Dataset, test: Dataset, ordered: bool, how: str) -> Sp
     notes = tuple(dict.fromkeys((*train.notes, *test.notes)))
     if len(rows) < len(test):
         n = len(test) - len(rows)
-        notes += (f"{n:,} test tickets whose exact text stands in training too were dropped",)
+        notes += (f"{n:,} test tickets whose text stands in training too were dropped",)
     if not rows or not len(train):
         raise ValueError(
             f"wanted tickets to learn from and to test on, got {len(train):,} and {len(rows):,}"
