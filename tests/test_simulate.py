@@ -18,7 +18,7 @@ from data.simulation.activity import (
 from data.simulation.desk import CATEGORIES, SERVICES, series_keys
 from data.simulation.desk_tickets import Arrivals, write_tickets
 from data.simulation.dice import Dice
-from data.simulation.faults import GAP_BINS, SIZES, Fault, draw_faults, extra_rates, profile
+from data.simulation.faults import SIZES, Fault, draw_faults, extra_rates, profile
 from data.simulation.phrases import fill, load
 
 END = datetime(2026, 3, 16, 12, tzinfo=UTC)
@@ -126,7 +126,8 @@ def test_faults_come_in_the_last_weeks_alone_and_six_hours_apart(seed):
     assert faults[0].onset >= busy.size - 2 * BINS_PER_WEEK
     assert faults[-1].onset + faults[-1].duration <= busy.size + 1
     ends = [fault.onset + fault.duration for fault in faults]
-    assert all(b.onset - e >= GAP_BINS - 1 for e, b in zip(ends, faults[1:], strict=False))
+    six_hours = 6 * BINS_PER_HOUR
+    assert all(b.onset - e >= six_hours - 1 for e, b in zip(ends, faults[1:], strict=False))
 
 
 def test_faults_strike_mostly_in_working_hours_but_also_at_other_times():
