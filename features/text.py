@@ -20,6 +20,9 @@ MAX_CHARACTERS = 10_000
 """What stands behind this many characters of a text is not read: a log pasted into a ticket
 says little after its first pages, and one text of a megabyte would hold up everybody else's."""
 
+MAX_LETTERS = 40
+"""Of a longer word only its beginning is read letter by letter: it is a key or an address."""
+
 WORD = re.compile(r"<\w+>|\w+")  # a mask such as <email> is a word of its own
 
 
@@ -164,10 +167,10 @@ def letter_grams(text: str) -> list[str]:
     >>> letter_grams("vpn")
     [' v', 'vp', 'pn', 'n ', ' vp', 'vpn', 'pn ', ' vpn', 'vpn ', ' vpn ']
     """
-    return [gram for word in text.split() for gram in letters_of(word)]
+    return [gram for word in text.split() for gram in letters_of(word[:MAX_LETTERS])]
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=8192)  # tickets repeat their words; some 10 MB, and 60 MB at the worst
 def letters_of(word: str) -> tuple[str, ...]:
     framed = f" {word} "
     spans = range(2, min(5, len(framed)) + 1)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.text import MAX_CHARACTERS, TextFeatures
+from features.text import MAX_CHARACTERS, MAX_LETTERS, TextFeatures, letter_grams
 from models.classifier_checks import desk
 from models.promise import Promise, lower_bound, promised
 from models.triage import Triage
@@ -284,6 +284,11 @@ def test_what_stands_behind_the_limit_is_not_read():
     long = "printer " + "x" * MAX_CHARACTERS
     rows = features.transform({"body": [long, long + " vpn down"]})
     assert (rows[[0]] != rows[[1]]).nnz == 0
+
+
+def test_of_a_long_word_only_the_beginning_is_spelt_out():
+    key = "k" * MAX_LETTERS
+    assert letter_grams(key + "zzz") == letter_grams(key)
 
 
 def test_one_spelling_for_each_letter():
