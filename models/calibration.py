@@ -1,39 +1,66 @@
 """Scores made into probabilities that mean what they say."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Each row of (n_tickets, n_classes) as probabilities.
+class Calibration(NamedTuple):
+    """Two numbers, found on tickets that were not learnt from.
 
-    >>> softmax(np.array([[0.0, 0.0], [1000.0, 0.0]]))
-    array([[0.5, 0.5],
-           [1. , 0. ]])
+    Each class's score becomes the probability sigmoid(score / temperature + offset) that it is
+    the one, and the classes' probabilities are scaled to sum to 1. With an offset far below 0
+    this is the softmax of score / temperature; one near 0 suits scores that were learnt one
+    class against the others, since it knows a ticket that no class claims.
+
+    >>> Calibration(temperature=0.5, offset=0.0).probabilities(np.array([[1.0, -1.0, -1.0]]))
+    array([[0.7869861, 0.1065070, 0.1065070]])
     """
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+
+    temperature: float = 1.0
+    offset: float = 0.0
+
+    def probabilities(self, scores: np.ndarray) -> np.ndarray:
+        """Each row of (n_tickets, n_classes) as probabilities."""
+        return _softmax(-np.logaddexp(0, -(scores / self.temperature + self.offset)))
+
+
+def calibrate(scores: np.ndarray, truth: np.ndarray) -> Calibration:
+    """The numbers that make the truth of held-out tickets likeliest.
+
+    `scores` is (n_tickets, n_classes), `truth` the column that was right. A little of each truth
+    is spread over all classes, as Platt (1999) does: a handful of tickets that all came out
+    right does not make a model that is always sure. Without a ticket nothing is known.
+
+    >>> rng = np.random.default_rng(0)
+    >>> scores = rng.normal(0, 3, (5000, 4))
+    >>> chances = Calibration(temperature=2.0, offset=-1.0).probabilities(scores)
+    >>> found = calibrate(scores, np.array([rng.choice(4, p=chance) for chance in chances]))
+    >>> round(found.temperature, 1), round(found.offset, 1)
+    (2.0, -1.0)
+    """
+    from scipy.optimize import minimize  # here: only training needs it
+
+    if not len(scores):
+        return Calibration()
+    n, k = scores.shape
+    spread = 1 / (n + 2)
+    aim = np.full((n, k), spread / k)
+    aim[np.arange(n), truth] += 1 - spread
+
+    def loss(numbers: np.ndarray) -> tuple[float, np.ndarray]:
+        margins = scores * np.exp(numbers[0]) + numbers[1]
+        claims = -np.logaddexp(0, -margins)
+        chances = _softmax(claims)
+        slope = (chances - aim) * (1 - np.exp(claims))
+        steps = np.array([(slope * (margins - numbers[1])).sum(), slope.sum()])
+        return -(aim * np.log(np.maximum(chances, 1e-300))).sum() / n, steps / n
+
+    best = minimize(loss, np.zeros(2), jac=True, method="L-BFGS-B", bounds=[(-7, 7), (-10, 10)])
+    return Calibration(float(np.exp(-best.x[0])), float(best.x[1]))
+
+
+def _softmax(scores: np.ndarray) -> np.ndarray:
+    raised = np.exp(scores - scores.max(axis=1, keepdims=True))
     probabilities: np.ndarray = raised / raised.sum(axis=1, keepdims=True)
     return probabilities
-
-
-def temperature(logits: np.ndarray, truth: np.ndarray) -> float:
-    """The temperature T that makes softmax(logits / T) likeliest on tickets not learnt from.
-
-    `logits` is (n_tickets, n_classes), `truth` the column that was right. A little of each truth
-    is spread over all classes, as Platt (1999) does: a handful of tickets that all came out
-    right does not make a model that is always sure. Guo et al. (2017), section 4.2.
-
-    >>> logits = np.array([[2.0, 0.0]] * 100)
-    >>> round(temperature(logits, np.array([0] * 88 + [1] * 12)), 1)  # 2 / log(88 / 12)
-    1.0
-    """
-    if not len(logits):
-        return 1.0  # nothing tells
-    spread = 1 / (len(logits) + 2)
-    right = logits[np.arange(len(logits)), truth]
-    aim = (1 - spread) * right + spread * logits.mean(axis=1)
-    low, high = np.log(1e-3), np.log(1e3)  # of 1 / T; the likelihood is concave in 1 / T
-    for _ in range(50):
-        middle = (low + high) / 2
-        expected = (softmax(logits * np.exp(middle)) * logits).sum(axis=1)
-        low, high = (middle, high) if expected.mean() < aim.mean() else (low, middle)
-    return float(np.exp(-(low + high) / 2))

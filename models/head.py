@@ -8,13 +8,13 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from features.plain import read_arrays, read_json, strings, write_arrays, write_json
-from models.calibration import softmax, temperature
+from models.calibration import Calibration, calibrate
 
 Features: TypeAlias = csr_array | np.ndarray
 
 
 class Head:
-    """Linear support vectors, one class against the others, with a temperature.
+    """Linear support vectors, one class against the others, calibrated.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Head:
             raise ValueError(f"penalty must be above 0, got {penalty}")
         self.penalty = penalty
         self.seed = seed
-        self.temperature = 1.0
+        self.calibration = Calibration()
         self.classes = np.empty(0, dtype=object)
         self.coef = np.zeros((0, 0), dtype=np.float32)
         self.intercept = np.zeros(0, dtype=np.float32)
@@ -62,19 +62,19 @@ class Head:
         self.intercept = intercept.astype(np.float32)
         return self
 
-    def logits(self, x: Features) -> np.ndarray:
-        """Scores (n_tickets, n_classes), not yet divided by the temperature."""
+    def scores(self, x: Features) -> np.ndarray:
+        """Distances (n_tickets, n_classes) to the inner side of each class's border."""
         scores: np.ndarray = x @ self.coef + self.intercept
         return scores.astype(np.float64)
 
     def predict_proba(self, x: Features) -> np.ndarray:
         """Probabilities (n_tickets, n_classes), in the order of `classes`."""
-        return softmax(self.logits(x) / self.temperature)
+        return self.calibration.probabilities(self.scores(x))
 
     def save(self, folder: Path) -> None:
         """Write head.json and head.npz."""
-        numbers = {"penalty": self.penalty, "temperature": self.temperature, "seed": self.seed}
-        write_json(folder / "head.json", numbers | {"classes": self.classes.tolist()})
+        made = {"penalty": self.penalty, "seed": self.seed, "classes": self.classes.tolist()}
+        write_json(folder / "head.json", made | self.calibration._asdict())
         arrays = {"coef": self.coef, "intercept": self.intercept}
         write_arrays(folder / "head.npz", arrays)
 
@@ -82,12 +82,12 @@ class Head:
     def load(cls, folder: Path, n_features: int) -> Self:
         """What `save` wrote; ValueError names the file that is not what it should be."""
         path = folder / "head.json"
-        wanted = {"penalty": float, "temperature": float, "seed": int, "classes": list}
-        kept = read_json(path, wanted)
+        numbers = dict.fromkeys(("penalty", "temperature", "offset"), float)
+        kept = read_json(path, {**numbers, "seed": int, "classes": list})
         if not 0 < kept["temperature"] < np.inf:
             raise ValueError(f"{path}: temperature must be above 0, got {kept['temperature']}")
         head = cls(penalty=kept["penalty"], seed=kept["seed"])
-        head.temperature = kept["temperature"]
+        head.calibration = Calibration(kept["temperature"], kept["offset"])
         head.classes = np.array(strings(path, "classes", kept["classes"]), dtype=object)
         k = len(head.classes)
         arrays = read_arrays(
@@ -112,7 +112,7 @@ class Calibrated(NamedTuple):
 def fit_calibrated(
     x: Features, labels: Sequence[str], *, ordered: bool, penalty: float = 1.0, seed: int = 0
 ) -> Calibrated:
-    """Find the temperature on tickets held out, then learn from all of them and keep it.
+    """Calibrate on tickets held out, then learn from all of them and keep the calibration.
 
     `ordered`: the tickets come in the order of time, and the latest are held out.
     """
@@ -121,19 +121,20 @@ def fit_calibrated(
     truth = np.array(labels, dtype=object)
     held = latest(len(truth)) if ordered else drawn(truth, seed)
     if len(set(truth[~held])) < 2:
-        held[:] = False  # too few tickets to spare any: no promise, and the temperature is 1
+        held[:] = False  # too few tickets to spare any: no promise, no calibration
     part = Head(penalty=penalty, seed=seed).fit(x[~held], truth[~held].tolist())
-    logits, wanted = part.logits(x[held]), truth[held]
+    scores, wanted = part.scores(x[held]), truth[held]
     known = np.isin(wanted, part.classes)
-    heat = temperature(logits[known], np.searchsorted(part.classes, wanted[known]))
+    found = calibrate(scores[known], np.searchsorted(part.classes, wanted[known]))
+    probabilities = found.probabilities(scores)
+    right = part.classes[probabilities.argmax(axis=1)] == wanted
     head = Head(penalty=penalty, seed=seed).fit(x, truth.tolist())
-    head.temperature = heat
-    best = logits.argmax(axis=1)
-    return Calibrated(head, softmax(logits / heat).max(axis=1), part.classes[best] == wanted)
+    head.calibration = found
+    return Calibrated(head, probabilities.max(axis=1), right)
 
 
 HELD_OUT = 0.2
-"""Share of the tickets that temperature and promise are found on."""
+"""Share of the tickets that calibration and promise are found on."""
 
 
 def latest(n: int) -> np.ndarray:
