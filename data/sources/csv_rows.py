@@ -11,6 +11,7 @@ from data.sources.chunk import Chunk, from_rows, unique_names
 from data.sources.rejects import Rejects
 
 DELIMITERS = (",", ";", "\t", "|")
+MAX_FIELD = 10_000_000  # letters; tickets hold pasted logs, an unclosed quote the rest of the file
 
 
 def read_csv(
@@ -92,6 +93,7 @@ def read_records(
     [(1, '1,"a'), (2, ['2', 'b'])]
     """
     feed = _Lines(lines, n_before)
+    csv.field_size_limit(MAX_FIELD)  # the whole process's, and by default too small for logs
     reader = csv.reader(feed, delimiter=delimiter, strict=True)
     while True:
         feed.taken, start = [], feed.n + 1

@@ -26,14 +26,12 @@ from data.sources.opening import find_files, stem
 from data.sources.rejects import Rejects
 from data.sources.tables import read_chunks
 from data.sources.time_columns import TimeColumns
-from data.sources.values import parse_values
+from data.sources.values import EMPTY, parse_values
 
 if TYPE_CHECKING:
     import pandas
 
 __all__ = ["find_files", "read_incidents", "read_points", "read_table", "read_tickets"]
-
-EMPTY = "is empty"
 
 
 def read_table(

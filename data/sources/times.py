@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import pandas as pd
 
+from data.sources.values import EMPTY, MISSING
+
 Order = Literal["day", "month"]
 
 ISO = r"\d{4}[-/]\d{1,2}[-/]\d{1,2}(?:[T ]+\d.*)?|\d{8}(?:T\d.*)?"
@@ -26,7 +28,6 @@ NAMED_MONTH = ("%d/%b/%y %H:%M", "%d/%b/%y %I:%M %p", "%d-%b-%Y %H:%M:%S", "%d-%
                "%d %B %Y")  # fmt: skip
 FIRST, LAST = np.datetime64("1970-01-01", "ms"), np.datetime64("2200-01-01", "ms")
 
-EMPTY = "is empty"
 UNREADABLE = (
     "is no time that can be read: wanted 2026-01-31T09:00:00Z, unix seconds, or --time-format"
 )
@@ -92,7 +93,8 @@ def parse_times(
         times, ambiguous = _recognised(series, zone, order)
         reasons = np.where(np.isnat(times), np.where(ambiguous, AMBIGUOUS, UNREADABLE), "")
     far = (times < FIRST) | (times >= LAST)
-    reasons = np.where((series == "").to_numpy(), EMPTY, np.where(far, FAR, reasons))
+    empty = series.str.casefold().isin(MISSING).to_numpy(bool)
+    reasons = np.where(empty, EMPTY, np.where(far, FAR, reasons))
     times[far] = np.datetime64("NaT")
     return times[codes], reasons.astype(object)[codes]
 

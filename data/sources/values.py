@@ -11,7 +11,7 @@ NO_NUMBER = "is not a number"
 NOT_FINITE = "is not finite"
 COMMA = "may have a decimal or a thousands comma: write it with a decimal point"
 
-MISSING = {"", "-", "n/a", "na", "nan", "null", "none"}
+MISSING = ("", "-", "?", "n/a", "na", "nan", "nat", "null", "none")
 THOUSANDS_COMMA = re.compile(r"[+-]?\d{1,3}(,\d{3})+\.\d+|[+-]?\d{1,3}(,\d{3}){2,}")
 THOUSANDS_DOT = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+|[+-]?\d{1,3}(\.\d{3}){2,}")
 THOUSANDS_SPACE = re.compile(r"[+-]?\d{1,3}([ \u00a0\u202f]\d{3})+([.,]\d+)?")
@@ -27,7 +27,7 @@ def parse_values(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
 
     >>> values, reasons = parse_values(["1.5", "2,75", "1.234,5", "1,234", "inf", "n/a"])
     >>> values
-    array([1.5, 2.75, 1234.5, nan, nan, nan])
+    array([   1.5 ,    2.75, 1234.5 ,     nan,     nan,     nan])
     >>> list(reasons[3:])
     ['may have a decimal or a thousands comma: write it with a decimal point', 'is not finite',
      'is empty']
