@@ -2,8 +2,9 @@
 
 import re
 import unicodedata
+from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -99,7 +100,7 @@ class TextFeatures:
         """
         texts = joined(fields, self.columns)
         blocks = [
-            weighted([grams(text) for text in texts], self.index[kind], self.idf[kind])
+            weighted(map(grams, texts), self.index[kind], self.idf[kind])
             for kind, grams in GRAMS.items()
         ]
         return csr_array(hstack(blocks, format="csr"))
@@ -181,7 +182,7 @@ GRAMS = {"words": word_grams, "letters": letter_grams}
 
 
 def weighted(
-    documents: Sequence[Sequence[str]], index: Mapping[str, int], idf: np.ndarray
+    documents: Iterable[Sequence[str]], index: Mapping[str, int], idf: np.ndarray
 ) -> csr_array:
     """Rows of (1 + log count) * idf, each of length 1, or 0 where nothing in it is known.
 
@@ -189,22 +190,19 @@ def weighted(
     array([[0.861037 , 0.5085423],
            [0.       , 0.       ]], dtype=float32)
     """
-    counted = [_counts(document, index) for document in documents]
-    ends = np.cumsum([0] + [len(counts) for counts in counted])
-    columns = np.fromiter(_chain(counted), np.int32, ends[-1])
-    counts = np.fromiter((n for row in counted for n in row.values()), np.float32, ends[-1])
-    values = (1 + np.log(counts)) * idf[columns]
-    squares = np.add.reduceat(np.append(values**2, 0), ends[:-1]) * (np.diff(ends) > 0)
-    lengths = np.sqrt(np.maximum(squares, np.finfo(np.float32).tiny))
-    values /= np.repeat(lengths, np.diff(ends))
-    return csr_array((values, columns, ends.astype(np.int32)), shape=(len(documents), len(idf)))
+    places, counted, ends = array("i"), array("f"), [0]  # compact: tickets hold 1,000 terms each
+    for document in documents:
+        row = Counter(index[term] for term in document if term in index)
+        places.extend(sorted(row))
+        counted.extend(row[place] for place in sorted(row))
+        ends.append(len(places))
+    columns, counts = np.array(places, np.int32), np.array(counted, np.float32)
+    values = _of_length_1((1 + np.log(counts)) * idf[columns], np.diff(ends))
+    return csr_array((values, columns, np.array(ends, np.int32)), shape=(len(ends) - 1, len(idf)))
 
 
-def _chain(counted: Sequence[Mapping[int, int]]) -> Iterator[int]:
-    return (column for row in counted for column in row)
-
-
-def _counts(document: Sequence[str], index: Mapping[str, int]) -> dict[int, int]:
-    """How often each known term stands in a document, by its column, in their order."""
-    counts = Counter(index[term] for term in document if term in index)
-    return dict(sorted(counts.items()))
+def _of_length_1(values: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Each run of `sizes` values divided by its Euclidean length."""
+    rows = np.repeat(np.arange(len(sizes)), sizes)
+    squares = np.bincount(rows, weights=values.astype(float) ** 2, minlength=len(sizes))
+    return (values / np.sqrt(squares)[rows]).astype(np.float32)

@@ -83,6 +83,7 @@ class Triage:
         """
         if not labels:
             raise ValueError("wanted at least one target to learn, got none")
+        self.heads, self.promises = {}, {}
         x = self.features.fit(fields).transform(fields)
         for target, given in labels.items():
             if len(given) != x.shape[0]:

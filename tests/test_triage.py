@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -8,12 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.triage import banking77, run
 from features.text import MAX_CHARACTERS, MAX_LETTERS, TextFeatures, letter_grams
 from models.classifier_checks import desk
 from models.promise import Promise, lower_bound, promised
 from models.triage import Triage
 
 ROOT = Path(__file__).parent.parent
+DATA = Path(os.environ.get("FOREWARN_DATA", ROOT.parent / "shared" / "data"))
+BANKING = DATA / "tickets" / "banking77_test.csv.gz"
 
 
 def trained(n=600, **options):
@@ -75,6 +79,12 @@ def test_the_latest_tickets_are_held_out_when_they_are_ordered():
     fields, groups = desk(500)
     turned = groups[:400] + [{"access": "network"}.get(group, "access") for group in groups[400:]]
     assert Triage().fit(fields, {"group": turned}, ordered=True).promises["group"].auto == np.inf
+
+
+def test_fitting_again_forgets_what_was():
+    fields, groups = desk(60)
+    model = Triage().fit(fields, {"group": groups}, ordered=False)
+    assert model.fit(fields, {"team": groups}, ordered=False).targets == ("team",)
 
 
 def test_a_target_of_one_class_is_named():
@@ -319,3 +329,17 @@ def test_unknown_columns_are_named():
     features = TextFeatures(min_tickets=1).fit({"body": ["vpn"]})
     with pytest.raises(ValueError, match=r"wanted a text column of \['body'\], got \['title'\]"):
         features.transform({"title": ["vpn"]})
+
+
+# on real tickets
+
+
+@pytest.mark.skipif(not BANKING.exists(), reason=f"{BANKING} is absent; FOREWARN_DATA names it")
+def test_banking77_is_told_apart_honestly():
+    (row,) = run("banking77", banking77(DATA))
+    figures = row.measured.evaluation
+    assert (row.n_train, figures.n) == (9_999, 3_073), "repeated texts are dropped"
+    assert figures.accuracy >= 0.905
+    assert figures.ece <= 0.03
+    assert row.measured.coverage > 0.7
+    assert row.measured.auto_precision > 0.94
