@@ -14,6 +14,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 MODEL = "model"  # the artifact folder that is the version itself
+SQLITE = "sqlite:///"
 FINGERPRINT = "forewarn.fingerprint"
 N_METRICS_AT_ONCE, N_PARAMS_AT_ONCE = 1000, 100  # MLflow refuses more in one batch
 Row = Mapping[str, object]
@@ -56,8 +58,8 @@ class Registry:
         from mlflow import MlflowClient  # 2 s of CPU, so only where it is needed
 
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-        if uri.startswith("sqlite:///"):
-            Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        if uri.startswith(SQLITE):
+            _create(Path(uri.removeprefix(SQLITE)))
         self.uri = uri
         self.artifacts = artifacts
         self.client = MlflowClient(tracking_uri=uri, registry_uri=uri)
@@ -184,6 +186,22 @@ class Registry:
             return {}
         runs = _pages(self.client.search_runs, experiment_ids=[experiment.experiment_id])
         return {run.info.run_id: dict(run.data.metrics) for run in runs}
+
+
+def _create(database: Path) -> None:
+    """MLflow's tables, made aside: it cannot mend a database that was killed while it made them."""
+    from mlflow.store.db import utils
+
+    if database.exists():
+        return
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".mlflow-", dir=database.parent) as folder:
+        aside = Path(folder) / database.name
+        engine = utils.create_sqlalchemy_engine_with_retry(f"{SQLITE}{aside}")
+        utils._initialize_tables(engine)
+        engine.dispose()
+        with suppress(FileExistsError):  # another process was first, and its database counts
+            os.link(aside, database)
 
 
 def _version(

@@ -1,9 +1,15 @@
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from data.registry import Registry
 
 NAN = float("nan")
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +93,17 @@ def test_a_training_killed_before_it_was_registered_is_mended_by_the_next(regist
     assert len(registry.versions("ticket-d")) == 1
     experiment = registry.client.get_experiment_by_name("ticket-d").experiment_id
     assert len(registry.client.search_runs([experiment])) == 1
+
+
+def test_a_process_killed_while_it_makes_the_database_leaves_none(registry, tmp_path):
+    """Pinned to how MLflow works: it cannot go on with tables that are half made."""
+    code = "import sys; from pathlib import Path; from data.registry import _create\n"
+    code += "_create(Path(sys.argv[1]))"
+    place = tmp_path / "mlflow.db"
+    child = subprocess.Popen([sys.executable, "-c", code, str(place)], cwd=ROOT)
+    while child.poll() is None and not list(tmp_path.glob(".mlflow-*/*")):
+        time.sleep(0.005)
+    child.kill()
+    child.wait()
+    assert not place.exists()
+    assert Registry(f"sqlite:///{place}", tmp_path / "artifacts").names() == []
