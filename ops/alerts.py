@@ -101,13 +101,13 @@ def filters_of(request: Request) -> views.Filters:
     """What the address asks for; what it cannot mean is left out."""
     given = request.query_params
     status = given.get("status", "open")
-    key = given.get("key", "").strip()[:300]
+    key, desk = given.get("key", "").strip()[:300], given.get("desk", "")[:64]
     return views.Filters(
         status=status if status in views.STATUSES else "",
         kind=given["kind"] if given.get("kind") in views.KINDS else "",
         key=key if key.isprintable() else "",
         span=given["span"] if given.get("span") in views.SPANS else "",
-        desk=given.get("desk", ""),
+        desk=desk if desk.isprintable() else "",
     )
 
 
