@@ -118,6 +118,8 @@ def fit_calibrated(
     """
     if x.shape[0] != len(labels):
         raise ValueError(f"wanted a label for each of {x.shape[0]} tickets, got {len(labels)}")
+    if odd := {type(label).__name__ for label in labels if not isinstance(label, str)}:
+        raise ValueError(f"labels must be str, got {' and '.join(sorted(odd))}")
     truth = np.array(labels, dtype=object)
     held = latest(len(truth)) if ordered else drawn(truth, seed)
     if len(set(truth[~held])) < 2:

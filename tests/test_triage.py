@@ -99,6 +99,14 @@ def test_a_target_of_another_length_is_named():
         Triage().fit(fields, {"group": ["a", "b"]}, ordered=False)
 
 
+def test_labels_that_are_not_text_are_named():
+    fields, _ = desk(30)
+    with pytest.raises(
+        ValueError, match="target 'priority': labels must be str, got float and int"
+    ):
+        Triage().fit(fields, {"priority": [1, 2.0, "P3"] * 10}, ordered=False)
+
+
 def test_no_target_is_refused():
     with pytest.raises(ValueError, match="at least one target"):
         Triage().fit(desk(30)[0], {}, ordered=False)
