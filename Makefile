@@ -5,6 +5,13 @@ INSTALLED := .venv/.installed
 SERVE ?= 1
 SEED ?= 0
 DEMO := FOREWARN_HOME=var/demo FOREWARN_DESK=demo FOREWARN_OPEN_LOOPBACK=yes
+KEPT := $(abspath $(or $(FOREWARN_HOME),var))
+PREFECT_PORT ?= 4200
+MLFLOW_PORT ?= 5000
+UP := PATH="$(abspath $(BIN)):$$PATH" FOREWARN_HOME=$(KEPT) PREFECT_HOME=$(KEPT)/prefect \
+  PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 PREFECT_PORT=$(PREFECT_PORT) \
+  PREFECT_API_URL=http://127.0.0.1:$(PREFECT_PORT)/api MLFLOW_PORT=$(MLFLOW_PORT) \
+  MLFLOW_BACKEND=$(or $(FOREWARN_MLFLOW_URI),sqlite:///$(KEPT)/mlflow.db)
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
@@ -40,7 +47,8 @@ serve: $(INSTALLED) ## the endpoint and the page, on FOREWARN_HOST:FOREWARN_PORT
 	$(BIN)/forewarn serve
 
 up: $(INSTALLED) ## Prefect server, schedules, MLflow UI and endpoint together
-	$(BIN)/honcho start
+	@mkdir -p $(KEPT)
+	$(UP) $(BIN)/honcho start
 
 bench: $(INSTALLED) ## measure everything anew and write docs/benchmarks.md
 	$(BIN)/python -m benchmarks

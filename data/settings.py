@@ -86,7 +86,6 @@ class Settings:
     max_batch: int = 1_000
     hmac_key: str = ""
     timezone: str = "UTC"
-    holidays: str = ""
     step_seconds: int = 300
     metric_budget: float = 1.0
     ticket_budget: float = 1.0

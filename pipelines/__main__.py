@@ -57,6 +57,20 @@ def settings(
         if given is not None:
             os.environ[variable_of(name)] = str(given)
     context.obj = Settings.from_env(os.environ)
+    for name, value in around(context.obj).items():
+        os.environ.setdefault(name, value)
+
+
+def around(settings: Settings) -> dict[str, str]:
+    """How the tools that Forewarn runs on behave, where the environment does not say otherwise."""
+    return {
+        "PREFECT_HOME": str(settings.home / "prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_LEVEL": "WARNING",
+        "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
+        "DO_NOT_TRACK": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
 """Old points to Parquet, and what is past its time out of the store."""
 
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from data.history import Compacted
+
 from pipelines.console import Report, silent
 from pipelines.workspace import Workspace
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol, TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -17,12 +18,33 @@ from rich.table import Table
 Report = Callable[[float, float | None], None]
 """Called as a step goes on: how much is done, and of how much (None where nobody knows)."""
 
+T = TypeVar("T")
+
+
+class Step(Protocol):
+    """Does a piece of work under a name: plainly, with a progress bar, or as a Prefect task."""
+
+    def __call__(self, what: str, work: Callable[[Report], T]) -> T:
+        """The result of `work`, which is handed what it may report its progress to."""
+
+
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
 def silent(done: float, total: float | None = None) -> None:
     """Report to nobody."""
+
+
+def quiet(what: str, work: Callable[[Report], T]) -> T:
+    """Do the work and tell nobody."""
+    return work(silent)
+
+
+def shown(what: str, work: Callable[[Report], T]) -> T:
+    """Do the work under a progress bar."""
+    with progress(what) as report:
+        return work(report)
 
 
 @contextmanager

@@ -21,7 +21,18 @@ from models.surge import Surge
 from models.watch import Change, Recent, Watch
 from pipelines.alerts import Told, alert_id, utc, why
 from pipelines.console import Report, silent
-from pipelines.feeds import METRICS, SPAN, TARGET, TICKETS, TOTAL, Kind, Steps, feed, first_at, floor
+from pipelines.feeds import (
+    METRICS,
+    SPAN,
+    TARGET,
+    TICKETS,
+    TOTAL,
+    Kind,
+    Steps,
+    feed,
+    first_at,
+    floor,
+)
 from pipelines.workspace import Workspace
 
 ALERT_KINDS: dict[Kind, AlertKind] = {METRICS: "metric", TICKETS: "surge"}

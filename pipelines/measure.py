@@ -120,3 +120,13 @@ def figures_of(measured: Mapping[str, Measured], precision: float) -> dict[str, 
         figures[f"{target}_reliability"] = reliability_figure(target, one.bins, ece)
         figures[f"{target}_coverage"] = coverage_figure(target, one.curve, precision, one.coverage)
     return figures
+
+
+def reliability_of(measured: Mapping[str, Measured]) -> dict[str, bytes]:
+    """Each target's reliability plot, as PNG."""
+    from pipelines.figures import reliability_figure
+
+    return {
+        target: reliability_figure(target, one.bins, one.evaluation.ece)
+        for target, one in measured.items()
+    }

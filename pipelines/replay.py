@@ -1,8 +1,8 @@
-"""What would have fired: files run through the detectors exactly as the clock would have done it."""
+"""What would have fired: files run through the detectors exactly as the clock would have it."""
 
 import csv
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -41,6 +41,15 @@ class Told:
     n_rejected: int = 0
     weeks: float = 0.0
     opened: list[tuple[np.datetime64, str, str]] = field(default_factory=list)  # when, kind, key
+
+
+def with_budget(settings: Settings, budget: float | None) -> Settings:
+    """The settings, with another budget of false alerts a week where one is given."""
+    if budget is None:
+        return settings
+    if not budget > 0:
+        raise ValueError(f"the budget must be above 0 false alerts a week, got {budget:g}")
+    return replace(settings, metric_budget=budget, ticket_budget=budget)
 
 
 # -- metrics ------------------------------------------------------------------------------------

@@ -6,32 +6,26 @@ train again when there are more.
 """
 
 import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from data.published import pointer
 from models.triage import Triage
 from pipelines.columns import TEXTS
-from pipelines.console import Report, silent
+from pipelines.console import Report, Step, quiet, silent
 from pipelines.dataset import Dataset, from_file, from_store
 from pipelines.measure import Measured, figures_of, measure, metrics_of, predict, tables_of
-from pipelines.models import promote
+from pipelines.models import promote, served
 from pipelines.split import Split, SplitBy, split
 from pipelines.workspace import Workspace, model_name
 
 if TYPE_CHECKING:
     from data.registry import Registry, Version
 
-Step = Callable[[str], AbstractContextManager[Report]]
 COLUMNS = ["target", "tickets", "accuracy", "always the commonest", "macro-F1", "ECE",
            "decided alone", "of these right"]  # fmt: skip
-
-
-def quiet(what: str) -> AbstractContextManager[Report]:
-    """A step that tells nobody how far it is."""
-    return nullcontext(silent)
 
 
 @dataclass(frozen=True)
@@ -75,25 +69,38 @@ def train(
 ) -> TrainingReport:
     """Learn, measure and register a model of the desk; with `promoted` serve it at once.
 
-    `step` opens a step of that name and gives what to tell its progress to, such as
-    `pipelines.console.progress`.
+    `step` does each piece of work under its name, such as `pipelines.console.shown`.
     """
-    name = model_name(place.settings.desk)
-    with step("Read the tickets") as report:
-        parts = split(load(place, recipe, report), recipe.by, load_test(place, recipe))
-    with step(f"Learn from {len(parts.train):,} tickets"):
-        model = fit(parts, recipe)
-    with step(f"Measure on {len(parts.test):,} tickets") as report:
-        measured = evaluate(model, parts, report)
-    with step("Register the model"):
-        registry = place.registry()
-        version = log(registry, name, model, parts, measured, recipe)
+    home, name = place.settings.home, model_name(place.settings.desk)
+    parts = step("Read the tickets", lambda report: read(place, recipe, report))
+    model = step(f"Learn from {len(parts.train):,} tickets", lambda _: fit(parts, recipe))
+    measured = step(
+        f"Measure on {len(parts.test):,} tickets", lambda report: evaluate(model, parts, report)
+    )
+    registry = step("Open the registry", lambda _: place.registry())
+    version = step(
+        "Register the model", lambda _: log(registry, name, model, parts, measured, recipe)
+    )
     if promoted:
-        with step(f"Promote version {version.number}"):
-            promote(registry, place.settings.home, name, version.number)
-            version = registry.version(name, version.number)
+        number = version.number
+        step(f"Promote version {number}", lambda _: promote(registry, home, name, number))
+        version = registry.version(name, number)
     sizes = len(parts.train), len(parts.test)
     return TrainingReport(version, measured, *sizes, parts.how, parts.notes, promoted)
+
+
+def read(place: Workspace, recipe: Recipe, report: Report = silent) -> Split:
+    """The tickets of a recipe, parted into those to learn from and those to measure on."""
+    return split(load(place, recipe, report), recipe.by, load_test(place, recipe))
+
+
+def recipe_of_champion(place: Workspace) -> Recipe | None:
+    """What would train the served model's successor from the store; None where none is served."""
+    name = model_name(place.settings.desk)
+    if pointer(place.settings.home, name) is None:
+        return None
+    champion = served(place.settings.home, name)
+    return Recipe(champion.targets, champion.features.columns, precision=champion.precision)
 
 
 def load(place: Workspace, recipe: Recipe, report: Report = silent) -> Dataset:

@@ -1,1 +1,1 @@
-"""The commands of `forewarn`, one file a subject. Whatever is slow to load is loaded inside them."""
+"""The commands of `forewarn`, one file a subject. What is slow to load is loaded inside them."""

@@ -22,7 +22,8 @@ def detect(
         bool, typer.Option("--follow", help="Keep looking, once a step, until stopped.")
     ] = False,
     until: Annotated[
-        datetime | None, typer.Option(help="Look at what came before this time, UTC; now otherwise.")
+        datetime | None,
+        typer.Option(help="Look at what came before this time, UTC; now otherwise."),
     ] = None,
     flow: Flow = False,
 ) -> None:
@@ -51,7 +52,9 @@ def detect(
 @replay.command("metrics")
 def replay_metrics(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(help="A metric file, or a folder whose tree is mirrored.")],
+    path: Annotated[
+        Path, typer.Argument(help="A metric file, or a folder whose tree is mirrored.")
+    ],
     out: Annotated[Path, typer.Option(help="The folder for the scores, one CSV a file.")],
     budget: Annotated[
         float | None,
@@ -67,13 +70,11 @@ def replay_metrics(
 
     Example: forewarn replay metrics cpu.csv --out scores --budget 0.5
     """
-    from dataclasses import replace
-
     from pipelines import console
     from pipelines.replay import replay_metrics as run
+    from pipelines.replay import with_budget
 
-    settings = settings_of(context)
-    settings = replace(settings, metric_budget=budget or settings.metric_budget)
+    settings = with_budget(settings_of(context), budget)
     mapping = mapping_of(maps)
     if as_flow(context, flow):
         from pipelines import flows
@@ -100,13 +101,11 @@ def replay_tickets(
 
     Example: forewarn replay tickets export.csv --out alerts.csv --budget 1
     """
-    from dataclasses import replace
-
     from pipelines import console
     from pipelines.replay import replay_tickets as run
+    from pipelines.replay import with_budget
 
-    settings = settings_of(context)
-    settings = replace(settings, ticket_budget=budget or settings.ticket_budget)
+    settings = with_budget(settings_of(context), budget)
     mapping = mapping_of(maps)
     if as_flow(context, flow):
         from pipelines import flows

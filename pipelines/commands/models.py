@@ -1,10 +1,154 @@
 """`forewarn train`, `score` and `models`: the ticket models."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from pipelines.commands.shared import Flow, Maps, as_flow, mapping_of, relative, settings_of
 
 app = typer.Typer(no_args_is_help=True, help="List, promote and roll back the ticket models.")
+
+Target = Annotated[
+    list[str],
+    typer.Option("--target", help="A column to learn, such as category. Repeat for several."),
+]
+
+
+def train(
+    context: typer.Context,
+    file: Annotated[
+        Path | None, typer.Argument(help="Labelled tickets; those in the store otherwise.")
+    ] = None,
+    target: Target = ["category"],  # noqa: B006  typer copies it
+    text: Annotated[
+        str, typer.Option(help="The columns to read, joined by commas.")
+    ] = "title,body",
+    test: Annotated[
+        Path | None, typer.Option(help="Tickets to measure on, instead of parting FILE.")
+    ] = None,
+    split: Annotated[
+        Literal["time", "stratified"] | None,
+        typer.Option(help="How to part the tickets: by time where they have times, else by class."),
+    ] = None,
+    promote: Annotated[
+        bool, typer.Option("--promote", help="Serve the new model at once.")
+    ] = False,
+    precision: Annotated[
+        float, typer.Option(help="Share of right labels that `auto` decisions promise.")
+    ] = 0.95,
+    maps: Maps = None,
+    flow: Flow = False,
+) -> None:
+    """Train a ticket model, measure it on tickets it has not seen, and register it.
+
+    Every figure is printed beside what always saying the commonest label would reach.
+
+    Example: forewarn train tickets.csv --text title,body --target category --promote
+    """
+    from pipelines import console
+    from pipelines.train import COLUMNS, Recipe
+    from pipelines.train import train as run
+    from pipelines.workspace import workspace
+
+    recipe = Recipe(
+        targets=tuple(target),
+        text=tuple(column.strip() for column in text.split(",") if column.strip()),
+        file=file,
+        test=test,
+        by=split,
+        mapping=mapping_of(maps),
+        precision=precision,
+    )
+    if as_flow(context, flow):
+        from pipelines import flows
+
+        report = flows.train(recipe, promote)
+    else:
+        with workspace(settings_of(context)) as place:
+            report = run(place, recipe, promoted=promote, step=console.shown)
+    version = report.version
+    console.table(
+        f"{version.name} version {version.number}: learnt from {report.n_train:,} tickets, "
+        f"measured on {report.n_test:,} others ({report.how})",
+        COLUMNS,
+        report.rows(),
+    )
+    for note in report.notes:
+        console.out.print(f"Note: {note}", markup=False)
+    if promote:
+        console.out.print("It is served from now on; a running endpoint takes it within 10 s")
+    else:
+        console.out.print(f"To serve it: forewarn models promote {version.number}")
+
+
+def score(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="Tickets with the columns that the model reads.")],
+    out: Annotated[Path, typer.Option(help="The CSV for the predictions, in the file's order.")],
+    model: Annotated[
+        str | None, typer.Option(help="NAME@VERSION; the served model otherwise.")
+    ] = None,
+    maps: Maps = None,
+) -> None:
+    """Give every ticket of a file its labels: label, probability and decision for each target.
+
+    Example: forewarn score new.csv --out predictions.csv --map title=Summary
+    """
+    from pipelines import console
+    from pipelines.score import load_model, score_file
+    from pipelines.workspace import workspace
+
+    mapping = mapping_of(maps)
+    with workspace(settings_of(context)) as place:
+        found, name = load_model(place, model)
+    with console.progress("tickets") as report:
+        n = score_file(found, file, out, mapping=mapping, report=report)
+    console.out.print(f"{n:,} tickets scored by {name}: {relative(out.absolute())}")
+
+
+@app.command("list")
+def list_models(context: typer.Context) -> None:
+    """Show every version of the desk's model, and which one is served."""
+    from pipelines import models
+    from pipelines.console import out, table
+    from pipelines.workspace import model_name, workspace
+
+    settings = settings_of(context)
+    with workspace(settings) as place:
+        rows = models.rows(place.registry(), settings.home, model_name(settings.desk))
+    if not rows:
+        out.print("No model yet: `forewarn train FILE --target category --promote`")
+        return
+    table(model_name(settings.desk), models.COLUMNS, rows)
+
+
+@app.command()
+def promote(
+    context: typer.Context,
+    version: Annotated[
+        str | None, typer.Argument(help="Which version; the last one trained otherwise.")
+    ] = None,
+) -> None:
+    """Serve a version from now on. The endpoint takes it within 10 s, without a failed request."""
+    from pipelines import models
+    from pipelines.console import out
+    from pipelines.workspace import model_name, workspace
+
+    settings = settings_of(context)
+    with workspace(settings) as place:
+        now = models.promote(place.registry(), settings.home, model_name(settings.desk), version)
+    out.print(f"{now.name} version {now.version} is served")
+
+
+@app.command()
+def rollback(context: typer.Context) -> None:
+    """Serve again what was served before, one step back."""
+    from pipelines import models
+    from pipelines.console import out
+    from pipelines.workspace import model_name, workspace
+
+    settings = settings_of(context)
+    with workspace(settings) as place:
+        now = models.rollback(place.registry(), settings.home, model_name(settings.desk))
+    out.print(f"{now.name} version {now.version} is served again")

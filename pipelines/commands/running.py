@@ -42,11 +42,15 @@ def flows(context: typer.Context) -> None:
 
 def simulate(
     context: typer.Context,
-    to: Annotated[Path, typer.Argument(help="A folder for tickets.csv, metrics.csv, incidents.csv.")],
+    to: Annotated[
+        Path, typer.Argument(help="A folder for tickets.csv, metrics.csv, incidents.csv.")
+    ],
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
     weeks: Annotated[int, typer.Option(min=3, help="Weeks of history.")] = 8,
     tickets_a_week: Annotated[int, typer.Option(min=50, help="Size of the desk.")] = 3000,
-    end: Annotated[datetime, typer.Option(help="Where the history ends, UTC.")] = datetime(2026, 3, 2),
+    end: Annotated[datetime, typer.Option(help="Where the history ends, UTC.")] = datetime(
+        2026, 3, 2
+    ),
 ) -> None:
     """Write the files of a simulated desk, with incidents of known onset in the last two weeks."""
     from data.simulate import simulate as make
@@ -62,8 +66,8 @@ def simulate(
     )
     write(simulated, to)
     out.print(
-        f"{len(simulated.tickets):,} simulated tickets, {len(simulated.points.values):,} points and "
-        f"{len(simulated.incidents)} incidents stand in {relative(to.absolute())}"
+        f"{len(simulated.tickets):,} simulated tickets, {len(simulated.points.values):,} points "
+        f"and {len(simulated.incidents)} incidents stand in {relative(to.absolute())}"
     )
 
 
@@ -75,6 +79,20 @@ def demo(
 
     FOREWARN_HOME must be empty or an earlier demo's: `make demo` uses var/demo.
     """
+    from pipelines.console import out
     from pipelines.demo import run
 
-    run(settings_of(context), seed)
+    settings = settings_of(context)
+    run(settings, seed)
+    out.print(f"\nWhat was found stands in {relative(settings.home)}; look at it with these:")
+    out.print(NEXT.format(address=f"http://{settings.host}:{settings.port}"), soft_wrap=True)
+
+
+NEXT = """
+  curl {address}/healthz
+  curl {address}/v1/alerts?limit=3
+  curl {address}/v1/tickets/score -H 'Content-Type: application/json' \\
+    -d '{{"title": "VPN drops every few minutes", "body": "Since this morning, on any wifi."}}'
+
+  The alerts, each with its chart: {address}/ops/alerts
+"""

@@ -15,7 +15,7 @@ Maps = Annotated[
     typer.Option(
         "--map",
         metavar="OURS=THEIRS",
-        help="Name a column that Forewarn does not recognise: --map title=Summary. Repeat as needed.",
+        help="Name a column that is not recognised: --map title=Summary. Repeat as needed.",
     ),
 ]
 Flow = Annotated[

@@ -104,7 +104,9 @@ def requester(
 
     settings = settings_of(context)
     with workspace(settings) as place:
-        counts = place.store.erase_requester(settings.desk, pseudonym(pseudonym_key(settings), name))
+        counts = place.store.erase_requester(
+            settings.desk, pseudonym(pseudonym_key(settings), name)
+        )
     if not counts.get("tickets"):
         raise LookupError(f"desk {settings.desk!r} has no ticket of that requester")
     out.print(f"Deleted: {_said(counts)}. {MODELS_REMEMBER}")

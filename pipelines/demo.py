@@ -1,0 +1,175 @@
+"""The whole way once, on a simulated desk: from two files to a served model and raised alerts.
+
+The model and the thresholds come from the weeks before the last two. The last two are then gone
+through step by step as if they were happening, and what was raised is held against the incidents
+that the simulator planted.
+"""
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from data.points import Points
+from data.settings import Settings
+from data.simulate import Simulated, write
+from data.simulate import simulate as make
+from pipelines import console
+from pipelines.console import Report, Step, shown
+from pipelines.detect import advance, begin, resume, save
+from pipelines.feeds import KINDS, Kind, instant
+from pipelines.found import Comparison, Found, compare
+from pipelines.ingest import ingest_incidents, ingest_points, ingest_tickets
+from pipelines.train import COLUMNS, Recipe, TrainingReport
+from pipelines.workspace import Workspace, workspace
+
+END = datetime(2026, 3, 2, tzinfo=UTC)  # fixed, so that a seed always gives the same desk
+LIVE = timedelta(weeks=2)
+TARGETS = ("category", "impact", "urgency", "group")
+MARK = "simulated-desk"  # the file that says that a folder is a demo's, and may be emptied
+
+
+def run(settings: Settings, seed: int) -> None:
+    """Do it all and print what was found."""
+    empty(settings.home)
+    console.out.print(
+        f"[bold]A simulated help desk and its services' metrics[/], seed {seed}: eight weeks to "
+        f"{END:%Y-%m-%d}, the last two with incidents whose onset is known"
+    )
+    past, live = settings.home / "files" / "past", settings.home / "files" / "live"
+    shown("Simulate", lambda _: simulate(settings.desk, seed, past, live))
+    with workspace(settings) as place:
+        ingest(place, past, shown)
+        learn(place, shown)
+    report = train(past, live)
+    with workspace(settings) as place:
+        ingest(place, live, shown)
+        compared = watch(place, shown)
+    show_training(report)
+    show_found(compared)
+
+
+def empty(home: Path) -> None:
+    """Clear an earlier demo away; a folder that holds anything else is left alone."""
+    if home.exists() and any(home.iterdir()):
+        if not (home / MARK).exists():
+            raise ValueError(
+                f"wanted an empty folder for the demo, got {home}, which holds other things; "
+                "`make demo` uses var/demo, or set FOREWARN_HOME to a new folder"
+            )
+        shutil.rmtree(home)
+    home.mkdir(parents=True, exist_ok=True)
+    (home / MARK).write_text("What stands here is simulated. `forewarn demo` makes it anew.\n")
+
+
+def simulate(desk: str, seed: int, past: Path, live: Path) -> None:
+    """Write the desk's files: those of the past, and those that come once all is frozen."""
+    simulated = make(seed, end=END, desk=desk)
+    start = END - LIVE
+    before = simulated.points.at < instant(start)
+    write(
+        Simulated(
+            [ticket for ticket in simulated.tickets if ticket.opened_at < start],
+            chosen(simulated.points, before),
+            [],
+        ),
+        past,
+    )
+    write(
+        Simulated(
+            [ticket for ticket in simulated.tickets if ticket.opened_at >= start],
+            chosen(simulated.points, ~before),
+            simulated.incidents,
+        ),
+        live,
+    )
+
+
+def chosen(points: Points, which: np.ndarray) -> Points:
+    """Some of the points."""
+    return Points(points.series[which], points.at[which], points.values[which])
+
+
+def ingest(place: Workspace, folder: Path, step: Step) -> None:
+    """Read the desk's files as a user would."""
+    tickets, metrics = folder / "tickets.csv", folder / "metrics.csv"
+    step("Ingest tickets", lambda told: ingest_tickets(place, tickets, source="desk", report=told))
+    step("Ingest metrics", lambda told: ingest_points(place, metrics, report=told))
+    ingest_incidents(place, folder / "incidents.csv")
+
+
+def learn(place: Workspace, step: Step) -> None:
+    """Let the detectors learn from the past, and freeze their thresholds."""
+    for kind in KINDS:
+        step(
+            f"Learn the rhythm of the {kind}",
+            lambda told, kind=kind: save(place, begin(place, kind, END - LIVE, told), []),
+        )
+
+
+def train(past: Path, live: Path) -> TrainingReport:
+    """Train and promote the ticket model, as a Prefect flow; measured on the two weeks after."""
+    from pipelines import flows
+
+    recipe = Recipe(TARGETS, file=past / "tickets.csv", test=live / "tickets.csv")
+    with console.progress("Train the ticket model (a Prefect flow)"):
+        return flows.train(recipe, promoted=True)
+
+
+def watch(place: Workspace, step: Step) -> Comparison:
+    """Go through the last two weeks step by step, and hold the alerts against the incidents."""
+    for kind in KINDS:
+        step(f"Watch the {kind}", lambda told, kind=kind: go_on(place, kind, told))
+    desk, start = place.settings.desk, END - LIVE
+    alerts = place.store.alerts(desks=[desk], since=start, until=END, limit=10_000)
+    return compare(alerts, place.store.incidents(desk), start, END)
+
+
+def go_on(place: Workspace, kind: Kind, report: Report) -> None:
+    """Bring one detector to the end."""
+    live = resume(place, kind)
+    if live is None:
+        raise LookupError(f"nothing was learnt of the {kind} yet")
+    advance(place, live, END, report)
+
+
+# -- what a person sees -------------------------------------------------------------------------
+
+
+def show_training(report: TrainingReport) -> None:
+    """How good the ticket model is on the two weeks it had not seen."""
+    console.table(
+        f"Ticket model, version {report.version.number}: learnt from {report.n_train:,} tickets, "
+        f"measured on {report.n_test:,} later ones",
+        COLUMNS,
+        report.rows(),
+    )
+
+
+def show_found(compared: Comparison) -> None:
+    """Every incident with its first alert, and what was false."""
+    console.table(
+        "Incidents of the last two weeks (all times UTC)",
+        ["incident", "onset", "first alert", "minutes to detect", "alerts"],
+        [found_row(one) for one in compared.found],
+    )
+    n_found = sum(bool(one.alerts) for one in compared.found)
+    console.out.print(
+        f"{n_found} of {len(compared.found)} incidents found, "
+        f"median {compared.median_minutes:.0f} minutes after the onset; "
+        f"{len(compared.false)} false alerts in {compared.n_weeks:.0f} weeks, "
+        f"{compared.false_per_week:.1f} a week, tickets and metrics together"
+    )
+
+
+def found_row(one: Found) -> list[str]:
+    """One incident as a row of the table."""
+    first = one.alerts[0] if one.alerts else None
+    return [
+        one.incident.title,
+        f"{one.incident.onset_at:%a %m-%d %H:%M}",
+        f"{first.opened_at:%H:%M} {first.key}" if first else "missed",
+        f"{one.minutes:.0f}" if first else "-",
+        str(len(one.alerts)),
+    ]

@@ -1,0 +1,213 @@
+"""The steps as Prefect flows: named, retried, with artifacts, and on a schedule under `make up`.
+
+Each flow is a page of verbs around plain functions that are tested without Prefect. Prefect
+begins a process for each scheduled run, so this is one of the places where settings are read.
+"""
+
+import base64
+import logging
+import os
+import time
+import urllib.request
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from data.history import Compacted
+from prefect import Task, flow, serve, task
+from prefect.artifacts import create_image_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.schedules import Cron, Interval
+
+from data.settings import Settings
+from pipelines import compact as upkeep
+from pipelines import ingest as ingestion
+from pipelines import replay as replaying
+from pipelines import train as training
+from pipelines import watching
+from pipelines.console import Report, silent
+from pipelines.measure import reliability_of
+from pipelines.workspace import workspace
+
+T = TypeVar("T")
+RETRY_SECONDS = [1.0, 10.0, 60.0]
+
+
+class WithoutTracebacks(logging.Filter):
+    """Leaves the traceback of a mistake in the input out of the log: its message says it all."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], (ValueError, LookupError)):
+            record.exc_info = None
+        return True
+
+
+def settings() -> Settings:
+    """The settings of the process that this run is."""
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(name).addFilter(WithoutTracebacks())
+    return Settings.from_env(os.environ)
+
+
+def may_mend_itself(step: Task, run: TaskRun, state: State) -> bool:
+    """Whether trying again can help: bad input stays bad, a locked database does not."""
+    error = state.result(raise_on_failure=False)
+    return not isinstance(error, (ValueError, LookupError))
+
+
+def step(what: str, work: Callable[[Report], T]) -> T:
+    """Do `work` as a task of that name.
+
+    The work carries its own arguments: Prefect would walk through every ticket of a list that
+    is handed to a task, looking for other tasks' results in it.
+    """
+    return task(
+        lambda: work(silent),
+        name=what,
+        task_run_name=what,
+        retries=len(RETRY_SECONDS),
+        retry_delay_seconds=RETRY_SECONDS,
+        retry_condition_fn=may_mend_itself,
+        cache_policy=NO_CACHE,
+    )()
+
+
+@flow(name="ingest", flow_run_name="ingest-{kind}", validate_parameters=False)
+def ingest(
+    kind: str,
+    path: str,
+    mapping: dict[str, str] | None = None,
+    labels: list[str] | None = None,
+    source: str | None = None,
+) -> ingestion.Ingested:
+    """Store the tickets or the metric points of a file."""
+    with workspace(settings()) as place:
+        if kind == "tickets":
+            return step(
+                "read and store tickets",
+                lambda _: ingestion.ingest_tickets(
+                    place, Path(path), source=source, mapping=mapping, label_columns=labels or ()
+                ),
+            )
+        return step(
+            "read and store points",
+            lambda _: ingestion.ingest_points(place, Path(path), mapping=mapping),
+        )
+
+
+@flow(name="train", validate_parameters=False)
+def train(recipe: training.Recipe, promoted: bool = False) -> training.TrainingReport:
+    """Learn, measure and register a ticket model; promote it where that is asked for."""
+    with workspace(settings()) as place:
+        report = training.train(place, recipe, promoted=promoted, step=step)
+    version = report.version
+    create_table_artifact(
+        key="training",
+        table=[dict(zip(training.COLUMNS, row, strict=True)) for row in report.rows()],
+        description=f"{version.name} version {version.number}, on tickets it had not seen",
+    )
+    for target, picture in reliability_of(report.measured).items():
+        encoded = base64.b64encode(picture).decode()
+        create_image_artifact(
+            image_url=f"data:image/png;base64,{encoded}",
+            key=f"reliability-{slug(target)}",
+            description=f"Stated and true probability of {target}",
+        )
+    return report
+
+
+@flow(name="retrain")
+def retrain() -> None:
+    """Train anew, from the stored tickets, what the served model predicts; promote nothing."""
+    with workspace(settings()) as place:
+        recipe = training.recipe_of_champion(place)
+    if recipe is not None:
+        train(recipe)
+
+
+@flow(name="detect")
+def detect(until: datetime | None = None) -> watching.Look:
+    """Look at what came since the last look, and raise alerts."""
+    with workspace(settings()) as place:
+        found = step(
+            "look at metrics and tickets",
+            lambda _: watching.look(place, until or datetime.now(UTC), quiet=True),
+        )
+    if found.alerts:
+        rows = [
+            {"opened": alert.opened_at.isoformat(), "kind": alert.kind, "why": alert.why}
+            for alert in found.alerts
+        ]
+        create_table_artifact(key="alerts", table=rows, description="Alerts opened or changed")
+    return found
+
+
+@flow(name="replay", flow_run_name="replay-{kind}")
+def replay(
+    kind: str,
+    path: str,
+    out: str,
+    mapping: dict[str, str] | None = None,
+    budget: float | None = None,
+) -> replaying.Told:
+    """Tell from a file what would have fired."""
+    run = replaying.replay_metrics if kind == "metrics" else replaying.replay_tickets
+    allowed = replaying.with_budget(settings(), budget)
+    told = step(
+        f"replay {kind}",
+        lambda _: run(Path(path), Path(out), allowed, mapping=mapping),
+    )
+    table = [{"alerts": told.n_alerts, "weeks": round(told.weeks, 2), "rows": told.n_points}]
+    create_table_artifact(key=f"replay-{kind}", table=table, description="What would have fired")
+    return told
+
+
+@flow(name="compact")
+def compact() -> Compacted:
+    """Move past days of points to Parquet, and delete what is past its time."""
+    with workspace(settings()) as place:
+        now, kept = datetime.now(UTC), place.settings.retention_days
+        done = step("compact", lambda _: upkeep.compact_history(place, now))
+        if kept:
+            step("expire", lambda _: upkeep.expire_all(place, now - timedelta(days=kept)))
+    return done
+
+
+def slug(name: str) -> str:
+    """A target's name as Prefect takes it for an artifact.
+
+    >>> slug("Business_Service")
+    'business-service'
+    """
+    return "".join(letter if letter.isalnum() else "-" for letter in name.lower())
+
+
+def wait_for_server(api_url: str, seconds: float = 120.0) -> None:
+    """Return once the Prefect server answers; OSError where it does not in that time."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(f"{api_url}/health", timeout=5):
+                return
+        except OSError as error:
+            if time.monotonic() > until:
+                raise OSError(
+                    f"no Prefect server answers at {api_url} ({error}); `make up` starts one"
+                ) from error
+            time.sleep(1)
+
+
+def keep_schedules() -> None:
+    """Run the flows on their schedules until stopped."""
+    wait_for_server(settings().prefect_api_url)
+    every_step = Interval(timedelta(seconds=max(settings().step_seconds, 60)))
+    serve(
+        detect.to_deployment("live", schedule=every_step),
+        compact.to_deployment("nightly", schedule=Cron("15 2 * * *")),
+        retrain.to_deployment("weekly", schedule=Cron("30 3 * * 0")),
+        ingest.to_deployment("on-demand"),
+        replay.to_deployment("on-demand"),
+        limit=2,
+    )

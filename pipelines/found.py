@@ -1,0 +1,84 @@
+"""Alerts beside the incidents that are known: which were found, how soon, and what was false."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from data.records import Alert, Incident
+from pipelines.feeds import TOTAL
+
+GRACE = timedelta(hours=2)
+"""How long after an incident's end an alert may still be about it."""
+WEEK = timedelta(weeks=1)
+
+
+@dataclass(frozen=True)
+class Found:
+    """One incident and the alerts that are about it, in the order they opened."""
+
+    incident: Incident
+    alerts: tuple[Alert, ...]
+
+    @property
+    def minutes(self) -> float:
+        """From the true onset to the first alert; NaN where it was missed."""
+        if not self.alerts:
+            return float("nan")
+        return (self.alerts[0].opened_at - self.incident.onset_at) / timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Every incident of a time, and the alerts that were about none of them."""
+
+    found: tuple[Found, ...]
+    false: tuple[Alert, ...]
+    n_weeks: float
+
+    @property
+    def share(self) -> float:
+        """Share of the incidents that were found; NaN without incidents."""
+        return float(np.mean([bool(one.alerts) for one in self.found])) if self.found else np.nan
+
+    @property
+    def median_minutes(self) -> float:
+        """Median time to detect of those that were found; NaN where none was."""
+        minutes = [one.minutes for one in self.found if one.alerts]
+        return float(np.median(minutes)) if minutes else float("nan")
+
+    @property
+    def false_per_week(self) -> float:
+        return len(self.false) / self.n_weeks
+
+
+def compare(
+    alerts: Sequence[Alert], incidents: Sequence[Incident], start: datetime, stop: datetime
+) -> Comparison:
+    """Hold the alerts that opened in [start, stop) against the incidents that began in it.
+
+    An alert is about an incident when it opened between its onset and two hours after its end,
+    on a series or a category that the incident touched, or on the total. Any other alert is
+    false, one that opened in time but on something else included.
+    """
+    alerts = sorted(
+        (alert for alert in alerts if start <= alert.opened_at < stop),
+        key=lambda alert: alert.opened_at,
+    )
+    incidents = [one for one in incidents if start <= one.onset_at < stop]
+    found = tuple(
+        Found(one, tuple(alert for alert in alerts if is_about(alert, one))) for one in incidents
+    )
+    explained = {alert.id for one in found for alert in one.alerts}
+    false = tuple(alert for alert in alerts if alert.id not in explained)
+    return Comparison(found, false, (stop - start) / WEEK)
+
+
+def is_about(alert: Alert, incident: Incident) -> bool:
+    """Whether an alert opened in the time and on a thing that an incident touched."""
+    end = (incident.ended_at or incident.onset_at) + GRACE
+    touched = alert.key in (
+        incident.series if alert.kind == "metric" else (*incident.categories, TOTAL)
+    )
+    return touched and incident.onset_at <= alert.opened_at <= end
