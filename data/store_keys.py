@@ -40,8 +40,9 @@ class KeyRows(Rows):
         mine = or_(columns.holder == holder, columns.expires_at <= now)
         row = {"name": name, "holder": holder, "expires_at": now + timedelta(seconds=seconds)}
         with self.engine.begin() as connection:
-            taken = connection.execute(upsert(connection, tables.leases, where=mine), row)
-            return taken.rowcount == 1
+            # psycopg counts no rows of an upsert, hence RETURNING
+            taken = upsert(connection, tables.leases, where=mine).returning(columns.holder)
+            return connection.execute(taken, row).first() is not None
 
     def release_lease(self, name: str, holder: str) -> None:
         """Give a lease back; another holder's stays."""

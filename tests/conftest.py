@@ -1,6 +1,8 @@
 """Stores on both engines: a SQLite file, and a database of a real PostgreSQL server."""
 
+import tempfile
 import uuid
+from pathlib import Path
 
 import pytest
 
@@ -8,19 +10,26 @@ from data.store import Store
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory):
-    """A PostgreSQL server of this session's own; gives its URL for SQLAlchemy."""
-    pgserver = pytest.importorskip("pgserver")
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-    yield server
-    server.cleanup()
+def postgres_server():
+    """A PostgreSQL server of this session's own, gone with its files at the end."""
+    pgserver = pytest.importorskip("pgserver")  # which warns when imported
+    # Not under pytest's folder: a pytest beside this one closes that to the server's user.
+    with tempfile.TemporaryDirectory(prefix="forewarn-postgres-") as folder:
+        server = pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
+        # Nothing here must outlive a power cut, and a busy disk takes minutes to flush.
+        server.psql("ALTER SYSTEM SET fsync = off")
+        server.psql("SELECT pg_reload_conf()")
+        yield server
+        server.cleanup()
 
 
 @pytest.fixture
 def postgres_url(postgres_server):
+    """The URL of an empty schema: a fresh database takes the server longer."""
     name = f"test_{uuid.uuid4().hex}"
-    postgres_server.psql(f"CREATE DATABASE {name}")
-    return postgres_server.get_uri(database=name).replace("postgresql:", "postgresql+psycopg:", 1)
+    postgres_server.psql(f"CREATE SCHEMA {name}")
+    url = postgres_server.get_uri().replace("postgresql:", "postgresql+psycopg:", 1)
+    return f"{url}&options=-csearch_path%3D{name}"
 
 
 @pytest.fixture
