@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Connection,
     Double,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    UniqueConstraint,
 )
 
 Migration = Callable[[Connection], None]
@@ -140,4 +142,37 @@ def _operation_tables(meta: MetaData) -> None:
     )
 
 
-MIGRATIONS: list[Migration] = [create_store_tables]
+def create_history_tables(connection: Connection) -> None:
+    """Metric points: the series, the hot points, and the day files that count."""
+    meta = MetaData()
+    Table(
+        "history_series",
+        meta,
+        Column("id", Integer, primary_key=True),
+        _name("desk"),
+        _name("series"),
+        UniqueConstraint("desk", "series"),
+    )
+    Table(
+        "history_points",
+        meta,
+        Column("series_id", Integer, primary_key=True, autoincrement=False),
+        Column("at", BigInteger, primary_key=True, autoincrement=False),
+        Column("value", Double, nullable=False),
+        Column("late", Boolean, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    Table(
+        "history_days",
+        meta,
+        _name("desk", key=True),
+        Column("day", BigInteger, primary_key=True, autoincrement=False),
+        _name("file"),
+        Column("n", Integer, nullable=False),
+        _time("first_at"),
+        _time("last_at"),
+    )
+    meta.create_all(connection, checkfirst=False)
+
+
+MIGRATIONS: list[Migration] = [create_store_tables, create_history_tables]

@@ -1,0 +1,285 @@
+"""Metric points: a table for what just came, Parquet by UTC day behind it."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from sqlalchemy import Connection, Engine, Row
+
+from data import points_table as table
+from data.compaction import Compacted, compact_day, only_one
+from data.days import DAY_MS, folder_of, read_day, sweep
+from data.points import Points
+from data.points_table import Rows
+
+BATCH = 50_000  # points a transaction: other writers get in between
+N_TRIES = 5  # a day's file may be replaced between reading the manifest and opening it
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+__all__ = ["Appended", "Compacted", "History"]
+
+
+class Appended(NamedTuple):
+    """How many points were new, changed a value, stood there already; of these first two, late."""
+
+    new: int
+    changed: int
+    same: int
+    late: int
+
+
+class History:
+    """All metric points of all desks; `folder` holds the days that were compacted.
+
+    The last value written for a series and a moment counts. Processes may share one history.
+
+    >>> import tempfile
+    >>> from data.database import connect
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> history = History(connect(f"sqlite:///{folder.name}/f.db"), Path(folder.name))
+    >>> at = np.array(["2026-01-05T09:00", "2026-01-05T09:05"], "datetime64[ms]")
+    >>> history.append("it", Points(np.array(["cpu", "cpu"], object), at, np.array([0.5, 0.7])))
+    Appended(new=2, changed=0, same=0, late=0)
+    >>> first, last = history.span("it")
+    >>> times, keys, matrix = history.read("it", "c*", first, last)
+    >>> keys, matrix
+    (['cpu'], array([[0.5]]))
+    >>> history.engine.dispose(), folder.cleanup()
+    (None, None)
+    """
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        self.engine = engine
+        self.folder = folder
+        self._reading = engine.execution_options(readonly=True)
+
+    def append(self, desk: str, points: Points, *, watermark: datetime | None = None) -> Appended:
+        """Store points. One before the `watermark` is marked late: nobody will score it."""
+        if not np.isfinite(points.values).all():
+            raise ValueError("values must be finite: a point that did not come is left out")
+        if np.isnat(points.at).any() or (points.at < np.datetime64("1970-01-01")).any():
+            raise ValueError("every point needs a time from 1970 on")
+        if not len(points):
+            return Appended(0, 0, 0, 0)
+        rows = self._rows(desk, points, watermark)
+        rows, n_same, n_changed = _last_of_each(rows)
+        done = np.array([0, n_changed, n_same, 0])
+        for start in range(0, len(rows.at), BATCH):
+            done += self._append(desk, rows.take(slice(start, start + BATCH)))
+        return Appended(*done.tolist())
+
+    def _rows(self, desk: str, points: Points, watermark: datetime | None) -> Rows:
+        names = points.series.tolist()
+        with self.engine.begin() as connection:
+            table.lock(connection, desk)
+            ids = table.make_ids(connection, desk, dict.fromkeys(names))
+        at = points.at.astype(np.int64)
+        late = np.zeros(len(at), bool) if watermark is None else at < _ms(watermark)
+        numbers = np.fromiter(map(ids.__getitem__, names), np.int64, len(names))
+        return Rows(numbers, at, points.values, late)
+
+    def _append(self, desk: str, rows: Rows) -> np.ndarray:
+        days = rows.at - rows.at % DAY_MS
+        done = np.zeros(4, int)
+        with self.engine.begin() as connection:
+            table.lock(connection, desk)
+            for day in np.unique(days).tolist():
+                done += self._append_day(connection, desk, day, rows.take(days == day))
+        return done
+
+    def _append_day(self, connection: Connection, desk: str, day: int, rows: Rows) -> np.ndarray:
+        known = self._known(connection, desk, day, rows)
+        new, changed = _compared(rows, known)
+        written = rows.take(new | changed)
+        table.put(connection, written)
+        n_new, n_changed = int(new.sum()), int(changed.sum())
+        n_same = len(rows.at) - n_new - n_changed
+        return np.array([n_new, n_changed, n_same, int(written.late.sum())])
+
+    def _known(self, connection: Connection, desk: str, day: int, rows: Rows) -> Rows:
+        """What stands already between the first and the last of `rows`, the hot ones last."""
+        ids = np.unique(rows.ids).tolist()
+        first, end = int(rows.at.min()), int(rows.at.max()) + 1
+        hot = table.hot(connection, desk, first, end, ids)
+        kept = table.kept_days(connection, desk, day, day + DAY_MS)
+        if not kept:
+            return hot
+        numbers = table.ids_of(connection, desk)
+        wanted = {name for name, number in numbers.items() if number in set(ids)}
+        return _joined(self._day(desk, kept[0].file, numbers, wanted), hot)
+
+    def _day(
+        self, desk: str, file: str, ids: dict[str, int], wanted: set[str] | None = None
+    ) -> Rows:
+        path = folder_of(self.folder, desk) / file
+        few = wanted if wanted is not None and len(wanted) < len(ids) / 2 else None
+        block = read_day(path, few)
+        numbers = np.array([ids.get(name, -1) for name in block.names], np.int64)
+        return Rows(numbers[block.codes], block.at, block.values, block.late)
+
+    def read(
+        self, desk: str, selector: Sequence[str] | str | None, start: datetime, end: datetime
+    ) -> tuple[np.ndarray, list[str], np.ndarray]:
+        """(times, keys, matrix) of the points in [start, end).
+
+        `times` are datetime64[ms] at which any of the series has a point, shape (n_times,);
+        `keys` the series, sorted; `matrix` float64 of shape (n_times, n_keys), NaN where no
+        point is. `selector` is None for every series the desk ever had, a pattern such as
+        "web*.latency", or the keys themselves: each gets its column, be it empty.
+        """
+        if isinstance(selector, Sequence) and not isinstance(selector, str):
+            keys: list[str] = sorted(set(selector))
+        else:
+            keys = [key for key in self.series(desk) if _fits(key, selector)]
+        ids, parts = self._parts(desk, keys, _ms(start), _ms(end))
+        times, matrix = _matrix([ids.get(key) for key in keys], parts)
+        return times, keys, matrix
+
+    def _parts(
+        self, desk: str, keys: list[str], start: int, end: int
+    ) -> tuple[dict[str, int], list[Rows]]:
+        """The points of each day file, then the hot ones."""
+        for _ in range(N_TRIES):
+            with self._reading.connect() as connection:
+                ids = table.ids_of(connection, desk)
+                wanted = {ids[key] for key in keys if key in ids}
+                # Hot first: what a compaction moves meanwhile is then seen twice, never missed.
+                hot = table.hot(connection, desk, start, end, wanted)
+                kept = table.kept_days(connection, desk, start, end)
+            try:
+                days = [self._day(desk, row.file, ids, set(keys)) for row in kept]
+            except FileNotFoundError:
+                continue
+            return ids, [part.take((part.at >= start) & (part.at < end)) for part in (*days, hot)]
+        raise LookupError(
+            f"{folder_of(self.folder, desk)} lacks {_missing(self.folder, desk, kept)}, which the "
+            "database names: restore database and folder from the same backup"
+        )
+
+    def series(self, desk: str) -> list[str]:
+        """Every series that the desk ever had, sorted."""
+        with self._reading.connect() as connection:
+            return sorted(table.ids_of(connection, desk))
+
+    def span(self, desk: str) -> tuple[datetime, datetime] | None:
+        """When the first and the last point stand; None when there is none."""
+        with self._reading.connect() as connection:
+            ends = list(table.hot_span(connection, desk))
+            for row in table.kept_days(connection, desk):
+                ends += [row.first_at, row.last_at]
+        found = [moment for moment in ends if moment is not None]
+        return (_time(min(found)), _time(max(found))) if found else None
+
+    def count(self, desk: str) -> int:
+        """How many points the desk has."""
+        with self._reading.connect() as connection:
+            return self._count(connection, desk)
+
+    def _count(self, connection: Connection, desk: str, end: int | None = None) -> int:
+        days = dict(table.hot_days(connection, desk, 1 << 62 if end is None else end))
+        n, ids = sum(days.values()), table.ids_of(connection, desk)
+        for row in table.kept_days(connection, desk, end=end):
+            n += row.n
+            if row.day in days:  # points that were changed after they had been compacted
+                hot = table.hot(connection, desk, row.day, row.day + DAY_MS)
+                n -= len(np.intersect1d(hot.keys(), self._day(desk, row.file, ids).keys()))
+        return n
+
+    def compact(
+        self,
+        desk: str,
+        before: datetime,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+        after: Callable[[str], None] = lambda step: None,
+    ) -> Compacted:
+        """Move the whole UTC days before `before` to Parquet.
+
+        It may be killed at any moment: what counts changes in one transaction, and the next run
+        sweeps what lies about. `after` is called with the name of each step that is done.
+        """
+        with only_one(self.folder, desk):
+            with self._reading.connect() as connection:
+                kept = {row.file for row in table.kept_days(connection, desk)}
+                days = table.hot_days(connection, desk, _ms(before) // DAY_MS * DAY_MS)
+            sweep(self.folder, desk, kept)
+            for done, (day, _) in enumerate(days, start=1):
+                compact_day(self.engine, self.folder, desk, day, after)
+                if progress is not None:
+                    progress(done, len(days))
+        return Compacted(len(days), sum(n for _, n in days))
+
+    def expire(self, desk: str, before: datetime) -> int:
+        """Delete the whole UTC days before `before`; how many points went."""
+        end = _ms(before) // DAY_MS * DAY_MS
+        with only_one(self.folder, desk):
+            with self.engine.begin() as connection:
+                table.lock(connection, desk)
+                n = self._count(connection, desk, end)
+                table.drop(connection, desk, -(1 << 62), end)
+                table.drop_days(connection, desk, end)
+                kept = {row.file for row in table.kept_days(connection, desk)}
+            sweep(self.folder, desk, kept)
+        return n
+
+
+def _missing(folder: Path, desk: str, kept: Sequence[Row]) -> str:
+    files = [row.file for row in kept if not (folder_of(folder, desk) / row.file).exists()]
+    return ", ".join(files[:3]) or "a file"
+
+
+def _fits(key: str, selector: Sequence[str] | str | None) -> bool:
+    return selector is None or fnmatchcase(key, str(selector))
+
+
+def _ms(time: datetime) -> int:
+    if time.tzinfo is None:
+        raise ValueError(f"wanted a time with its zone, got {time.isoformat()}")
+    return (time - EPOCH) // timedelta(milliseconds=1)
+
+
+def _time(ms: int) -> datetime:
+    return EPOCH + timedelta(milliseconds=ms)
+
+
+def _joined(*parts: Rows) -> Rows:
+    return Rows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def _last_of_each(rows: Rows) -> tuple[Rows, int, int]:
+    """Rows by time, of equal series and moment the last; and how many same, changed were left."""
+    order = np.lexsort((rows.ids, rows.at))  # stable: equal ones keep their order
+    rows = rows.take(order)
+    again = (rows.ids[1:] == rows.ids[:-1]) & (rows.at[1:] == rows.at[:-1])
+    n_same = int((again & (rows.values[1:] == rows.values[:-1])).sum())
+    return rows.take(np.append(~again, True)), n_same, int(again.sum()) - n_same
+
+
+def _compared(rows: Rows, known: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """Which of `rows` are new, and which change a value. Of equal ones known, the last counts."""
+    keys, order = known.keys(), np.argsort(known.keys(), kind="stable")
+    place = np.searchsorted(keys[order], rows.keys(), side="right") - 1
+    if not len(keys):
+        return np.ones(len(rows.at), bool), np.zeros(len(rows.at), bool)
+    nearest = order[np.maximum(place, 0)]
+    there = (place >= 0) & (keys[nearest] == rows.keys())
+    return ~there, there & (known.values[nearest] != rows.values)
+
+
+def _matrix(ids: list[int | None], parts: list[Rows]) -> tuple[np.ndarray, np.ndarray]:
+    column = np.full(max((i for i in ids if i is not None), default=0) + 2, -1)
+    for place, number in enumerate(ids):
+        if number is not None:
+            column[number] = place
+    known = [part.take((part.ids >= 0) & (part.ids < len(column))) for part in parts]
+    wanted = [part.take(column[part.ids] >= 0) for part in known]
+    times, rows = np.unique(np.concatenate([part.at for part in wanted]), return_inverse=True)
+    matrix = np.full((len(times), len(ids)), np.nan)
+    start = 0
+    for part in wanted:  # a later part overwrites: the hot ones are the last
+        matrix[rows[start : start + len(part.at)], column[part.ids]] = part.values
+        start += len(part.at)
+    return times.astype("datetime64[ms]"), matrix
