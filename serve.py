@@ -59,11 +59,14 @@ async def running(service: Service, poll_seconds: float) -> AsyncIterator[None]:
     await anyio.to_thread.run_sync(open_store, service)
     await anyio.to_thread.run_sync(service.champions.refresh)
     following = asyncio.create_task(service.champions.follow(poll_seconds))
-    yield
-    following.cancel()
+    following.add_done_callback(service.champions.say_stopped)
+    try:
+        yield
+    finally:
+        following.cancel()
+        service.store.close()
     with suppress(asyncio.CancelledError):
         await following
-    service.store.close()
 
 
 def open_store(service: Service) -> None:

@@ -1,5 +1,6 @@
 """The models that score: each desk's champion, swapped while requests run."""
 
+import asyncio
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +40,7 @@ class Champions:
         self.home = home
         self._loaded: dict[str, Champion] = {}
         self._faults: dict[str, str] = {}
+        self.has_stopped = False
 
     def get(self, desk: str) -> Champion | None:
         return self._loaded.get(PREFIX + desk)
@@ -65,6 +67,12 @@ class Champions:
         while True:
             await anyio.to_thread.run_sync(self.refresh)
             await anyio.sleep(poll_seconds)
+
+    def say_stopped(self, following: asyncio.Task[None]) -> None:
+        """Called when `follow` ends: other than by being cancelled it never should."""
+        if not following.cancelled() and (error := following.exception()):
+            self.has_stopped = True
+            log.critical("promotions are no longer followed: %s", type(error).__name__)
 
     def _follow(self, name: str) -> None:
         wanted, now = pointer(self.home, name), self._loaded.get(name)

@@ -58,6 +58,8 @@ def missing_store(service: Service) -> list[str]:
 
 def missing_model(service: Service) -> list[str]:
     desk = service.settings.desk
+    if service.champions.has_stopped:
+        return ["promotions are no longer followed; restart, the log says why"]
     if service.champions.get(desk):
         return []
     return [service.champions.faults().get(PREFIX + desk) or f"{NO_MODEL} (desk {desk})"]

@@ -201,19 +201,20 @@ def champion_of(service: Service, desk: str) -> Champion:
 def columns_of(
     tickets: Sequence[TicketIn], triage: Triage, prefix: Sequence[str]
 ) -> dict[str, list[str]]:
-    """The texts that the model reads, masked as they were when it learnt."""
+    """The texts that the model reads."""
     names = triage.features.columns
     rows = [ticket.model_dump() for ticket in tickets]
     for number, row in enumerate(rows):
         if not any(row.get(name) is not None for name in names):
             what = f"has none of the texts that this model reads: {', '.join(names)}"
             raise wrong(what, *prefix, *([str(number)] if len(rows) > 1 else []))
-    return {name: [mask(row.get(name) or "") for row in rows] for name in names}
+    return {name: [row.get(name) or "" for row in rows] for name in names}
 
 
 def scored(triage: Triage, columns: Mapping[str, Sequence[str]]) -> list[dict[str, TargetOut]]:
-    """For each ticket, each target."""
-    decided = triage.decide(triage.predict_proba(columns))
+    """For each ticket, each target. Texts are masked as they were when the model learnt."""
+    masked = {name: list(map(mask, texts)) for name, texts in columns.items()}
+    decided = triage.decide(triage.predict_proba(masked))
     by_target = {name: told(found, triage.promises[name]) for name, found in decided.items()}
     n_tickets = len(next(iter(columns.values())))
     return [{name: outs[i] for name, outs in by_target.items()} for i in range(n_tickets)]

@@ -1,5 +1,6 @@
 """Every error of the endpoint as `application/problem+json` (RFC 9457)."""
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -11,6 +12,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from api.opened import UNREACHABLE
+
+log = logging.getLogger("forewarn.requests")
 
 NAMEABLE = re.compile(r"[\w.-]{1,64}")
 RETRY_SECONDS = "5"
@@ -107,6 +110,8 @@ async def _unreachable(request: Request, error: Exception) -> ProblemResponse:
 
 
 async def _unexpected(request: Request, error: Exception) -> ProblemResponse:
+    # uvicorn logs the traceback right behind this line, and knows nothing of our ids.
+    log.error("request %s failed with %s", request_id_of(request), type(error).__name__)
     detail = "an error on our side; the log has it under this request_id"
     answer = response(Problem(500, detail), request_id_of(request))
     # This answer is made outside of our middleware, so it brings its own headers.

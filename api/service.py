@@ -1,5 +1,6 @@
 """What the routes share: settings, store, models, figures and the clock."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,7 +30,7 @@ class Service:
     champions: Champions
     figures: Figures
     now: Clock = utc_now
-    scoring: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))
+    scoring: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(os.cpu_count() or 1))
 
 
 def service_of(request: Request) -> Service:

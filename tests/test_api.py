@@ -374,7 +374,8 @@ def test_an_unexpected_error_is_a_problem_and_keeps_its_words_out_of_the_log(cli
     answer = client.get("/broken")
     check_problem(answer, 500)
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert "Hunter2" not in answer.text
+    assert "Hunter2" not in answer.text + caplog.text
+    assert f"request {answer.headers['x-request-id']} failed with RuntimeError" in caplog.text
     assert 'route="/broken",status="500"' in client.get("/metrics").text
 
 
@@ -475,6 +476,16 @@ def test_a_model_that_cannot_be_loaded_leaves_the_one_before_it(client, home, mo
     endpoint.promote(home, model, "4")
     wait_until(lambda: version_of(client) == "4")
     assert "fault" not in client.get("/readyz").json()["models"][0]
+
+
+def test_when_promotions_are_no_longer_followed_it_is_not_ready(home):
+    with (
+        pytest.raises(AttributeError),  # at the end, for whoever runs the server
+        client_of(Settings(home=home)) as client,
+    ):
+        client.app.state.service.champions.home = None
+        wait_until(lambda: client.get("/readyz").status_code == 503)
+        assert "no longer followed" in client.get("/readyz").json()["detail"]
 
 
 def test_a_changed_file_of_a_model_is_refused(home, store):
