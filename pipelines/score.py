@@ -30,8 +30,10 @@ def score_file(
 ) -> int:
     """Write a row a ticket, in the order of the file, to the CSV `out`; how many there were.
 
-    For each target there is its label (empty where the model abstains), its probability and its
-    decision. `out` appears whole or not at all.
+    For each target there is the best guess, its probability, and the decision what to do with
+    it: `auto` may stand, `suggest` is for a person to confirm, `abstain` is not sure enough to
+    be shown, and is written down so that the whole file can be judged. `out` appears whole or
+    not at all.
     """
     n = 0
     with written_aside(out) as file:
@@ -76,10 +78,11 @@ def fields_of(
 
 def predicted(model: Triage, fields: Mapping[str, Sequence[str]]) -> Iterator[tuple[object, ...]]:
     """A row a ticket, under `header`."""
+    probabilities = model.predict_proba(fields)
     columns: list[Sequence[object]] = []
-    for one in model.decide(model.predict_proba(fields)).values():
-        probability = [f"{value:.6f}" for value in one.probability]
-        columns += [one.labels, probability, one.decision]
+    for target, one in model.decide(probabilities).items():
+        guess = model.classes[target][probabilities[target].argmax(axis=1)]
+        columns += [guess, [f"{value:.6f}" for value in one.probability], one.decision]
     return zip(*columns, strict=True)
 
 

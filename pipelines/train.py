@@ -24,8 +24,7 @@ from pipelines.workspace import Workspace, model_name
 if TYPE_CHECKING:
     from data.registry import Registry, Version
 
-COLUMNS = ["target", "tickets", "accuracy", "always the commonest", "macro-F1", "ECE",
-           "decided alone", "of these right"]  # fmt: skip
+COLUMNS = ["target", "tickets", "accuracy", "majority", "macro-F1", "ECE", "auto", "auto right"]
 
 
 @dataclass(frozen=True)
