@@ -20,6 +20,17 @@ INTERNATIONAL = re.compile(
     rf"[1-9](?:{GAP}[0-9]){{7,14}}(?![0-9]|,[0-9])"
     rf"|{START}00[1-9](?=[0-9]{{9}}|[0-9]{{0,4}}[ (/-])(?:{GAP}[0-9]){{7,13}}(?![0-9])"
 )
+ANY_NUMBER = re.compile(rf"(?<![\w+])\(?[0-9](?:{GAP}[0-9]){{6,14}}(?![0-9])")
+PHONE_OF = re.compile(
+    r"(?i)(?<![a-z])(?:phone|telephone|telefon|tel|mobile?|cell|handy|fax|whatsapp|sms"
+    r"|(?:call|ring|text|reach) (?:me|us)|call ?back|rückruf)"
+    r"(?: ?(?:number|nummer|no|nr|num))?[.:]{0,2}\s{0,3}(?:is |at |on |under |= ?|: ?)?\Z"
+)
+NATIONAL = re.compile(
+    r"(?<![\w+])\+(?![0-9]{1,3}\.[0-9]{3,8}(?![0-9]|[ ()/-][0-9]))"  # +52.520008: a latitude
+    rf"[1-9](?:{GAP}[0-9]){{7,14}}(?![0-9]|,[0-9])"
+    rf"|{START}00[1-9](?=[0-9]{{9}}|[0-9]{{0,4}}[ (/-])(?:{GAP}[0-9]){{7,13}}(?![0-9])"
+)
 AFTER_WORD = re.compile(
     r"(?i)(?<![a-z])((?:phone|telephone|telefon|tel|mobile?|cell|handy|fax|whatsapp|sms"
     r"|(?:call|ring|text|reach) (?:me|us)|call ?back|rückruf)"
@@ -63,9 +74,7 @@ def mask_digits(text: str) -> str:
         return text
     text = DIGIT_GROUPS.sub(_mask_cards, text)
     text = INTERNATIONAL.sub("<phone>", text)
-    lower = text.lower()
-    if any(word in lower for word in PHONE_WORDS):
-        text = AFTER_WORD.sub(_mask_named, text)
+    text = ANY_NUMBER.sub(_mask_named, text)
     for pattern in (PAIRS, NATIONAL, COMPACT, AMERICAN):
         text = pattern.sub(_mask_unnamed, text)
     return text
@@ -111,21 +120,26 @@ def luhn(digits: str) -> bool:
 
 
 def _mask_named(match: re.Match[str]) -> str:
-    end = _phone_end(match[2], fewest=7, most=15)
-    return match.group() if end is None else f"{match[1]}<phone>{match[2][end:]}"
+    number = match.group()
+    named = PHONE_OF.search(_before(match))
+    end = _phone_end(number, fewest=7, most=15) if named else None
+    return number if end is None else "<phone>" + number[end:]
 
 
 def _mask_unnamed(match: re.Match[str]) -> str:
     """Mask what starts like a phone number, and look for more in what follows it."""
     number = match.group()
-    before = match.string[max(0, match.start() - BEFORE) : match.start()]
-    if NUMBER_OF.search(before):
+    if NUMBER_OF.search(_before(match)):
         return number
     end = _phone_end(number, fewest=9, most=12)
     if end is None:
         first = FIRST_GROUP.match(number).end()
         return number[:first] + match.re.sub(_mask_unnamed, number[first:])
     return "<phone>" + match.re.sub(_mask_unnamed, number[end:])
+
+
+def _before(match: re.Match[str]) -> str:
+    return match.string[max(0, match.start() - BEFORE) : match.start()]
 
 
 def _phone_end(number: str, fewest: int, most: int) -> int | None:
