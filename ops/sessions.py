@@ -43,10 +43,6 @@ class Sessions:
             )
         return hmac.digest(secret.encode(), b"forewarn ops session 1", hashlib.sha256)
 
-    def prepare(self) -> None:
-        """Make the secret now, so that a folder that cannot be written to shows at the start."""
-        assert self._key
-
     def new(self, key_id: str = "") -> Session:
         expires_at = int((self.now() + LIFETIME).timestamp())
         return Session(secrets.token_urlsafe(16), key_id, expires_at)
