@@ -129,9 +129,17 @@ class Registry:
 
     def fetch(self, name: str, number: str, to: Path) -> Path:
         """Copy the files of a version into the folder `to`, opening none; gives `to` back."""
+        from mlflow.exceptions import MlflowException
+
         run_id = self.version(name, number).run_id
         with tempfile.TemporaryDirectory() as aside:
-            came = Path(self.client.download_artifacts(run_id, MODEL, aside))
+            try:
+                came = Path(self.client.download_artifacts(run_id, MODEL, aside))
+            except MlflowException as error:
+                raise LookupError(
+                    f"the files of version {number} of {name!r} are not where the registry kept "
+                    f"them ({self.artifacts}): bring that folder back, or train again"
+                ) from error
             for path in manifest_of(came):
                 shutil.copyfile(came / path, _at(to, _unspelt(path)))
         return to

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 import time
@@ -83,6 +84,13 @@ def test_what_is_absent_is_said(registry, tmp_path):
         registry.fetch("ticket-none", "1", tmp_path)
     with pytest.raises(LookupError, match="no version 9"):
         registry.set_alias("ticket-none", "champion", "9")
+
+
+def test_files_that_were_removed_are_said(registry, tmp_path):
+    version = log(registry, "ticket-e", make_model(tmp_path / "model"))
+    shutil.rmtree(registry.artifacts / version.run_id)
+    with pytest.raises(LookupError, match="files of version 1 of 'ticket-e' are not where"):
+        registry.fetch("ticket-e", "1", tmp_path / "fetched")
 
 
 def test_a_training_killed_before_it_was_registered_is_mended_by_the_next(registry, tmp_path):
