@@ -1,5 +1,6 @@
 """What a person at a terminal sees: progress, tables, and one line when something is wrong."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
@@ -28,7 +29,9 @@ class Step(Protocol):
         """The result of `work`, which is handed what it may report its progress to."""
 
 
-out = Console(highlight=False)
+PLAIN_WIDTH = 110  # of what is written to a file or a pipe, which has no width of its own
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
 err = Console(stderr=True, highlight=False)
 
 

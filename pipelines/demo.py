@@ -151,7 +151,7 @@ def show_found(compared: Comparison) -> None:
     """Every incident with its first alert, and what was false."""
     console.table(
         "Incidents of the last two weeks (all times UTC)",
-        ["incident", "onset", "first alert", "minutes to detect", "alerts"],
+        ["incident", "onset", "first alert", "on", "minutes", "alerts"],
         [found_row(one) for one in compared.found],
     )
     n_found = sum(bool(one.alerts) for one in compared.found)
@@ -169,7 +169,8 @@ def found_row(one: Found) -> list[str]:
     return [
         one.incident.title,
         f"{one.incident.onset_at:%a %m-%d %H:%M}",
-        f"{first.opened_at:%H:%M} {first.key}" if first else "missed",
+        f"{first.opened_at:%H:%M}" if first else "missed",
+        f"{first.kind} {first.key}" if first else "",
         f"{one.minutes:.0f}" if first else "-",
         str(len(one.alerts)),
     ]

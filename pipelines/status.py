@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from data.published import Pointer, open_published, pointer
 from pipelines.console import out
-from pipelines.detect import KINDS, Live, resume
+from pipelines.detect import Live, resume
+from pipelines.feeds import KINDS
 from pipelines.workspace import Workspace, model_name
 
 BEHIND = timedelta(hours=1)
