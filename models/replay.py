@@ -44,7 +44,7 @@ def replay(
     then, as a desk without history would do it; until two days are known nothing alerts.
 
     >>> from models.seasonal import Seasonal
-    >>> watch = Watch(Seasonal(1), threshold=3.0, n_series=1, step_seconds=300)
+    >>> watch = Watch(Seasonal(1, patience=1), threshold=3.0, n_series=1, step_seconds=300)
     >>> times = np.datetime64("2026-01-05T09:00") + np.arange(60) * np.timedelta64(300, "s")
     >>> values = np.where(np.arange(60) == 50, 90.0, 10.0 + np.arange(60) % 2)
     >>> seen = replay(watch, times, values[:, None])

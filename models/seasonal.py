@@ -21,8 +21,13 @@ AGE = np.array([0.0, 2.0, 15.0]) * DAY  # seconds before none, day, week may for
 N_SCALES = 96  # half hours, of working days and of weekends
 FLOOR = 0.003  # of the range seen: spread below it is rounding
 USUAL_SIGMAS = 3.0  # how wide the band of `expect` is
-NONE, DAILY, WEEKLY = 0, 1, 2
+RECORD_START = 2.0  # evidence that nobody wonders at: log2(1 + 3 sigmas)
+RECORD_FADES = 0.05  # of evidence, a day
+RECORD_RISES = 0.5  # of the way to what topped it, once an hour
+RELATIVE = 0.5  # how far a series' own record counts against what it shows now
+WEIGHTS = np.array([[1.0], [0.8]])  # of a jump, of a drift
 FAST, SLOW = 0, 1
+NONE = 0
 
 
 class _Slots(NamedTuple):
@@ -44,9 +49,10 @@ class Seasonal:
 
     Two forecasts run side by side: one follows the series closely and shows jumps, the other
     remembers for days and shows what creeps in. Each takes the daily or weekly rhythm, or
-    none, whichever has been nearer lately. The score is log2(1 + |z|) of the worse of the jump
-    and the drift, so 2 is three sigmas, 4 is fifteen. Learning is clipped: a fault pulls
-    little at what counts as normal.
+    none, whichever has been nearer lately. The score is log2(1 + |z|) of the worse of a jump
+    and a drift, so 2 is three sigmas, 4 is fifteen, less half of what the series' own record
+    exceeds 2 by: what a series does every week alarms nobody. Learning is clipped: a fault
+    pulls little at what counts as normal.
 
     Parameters
     ----------
@@ -58,11 +64,14 @@ class Seasonal:
         Whose clock the rhythm follows, summer time included.
     warmup
         Points a series must have shown before it gets a score.
+    patience
+        Steps that a jump must have lasted before it counts. With 1 a single wild point tells,
+        which suits series where such points matter; with 3 it is waited for two more.
 
     Examples
     --------
     >>> at = np.datetime64("2026-01-05T09:00") + np.arange(40) * np.timedelta64(300, "s")
-    >>> detector = Seasonal(n_series=2)
+    >>> detector = Seasonal(n_series=2, patience=1)
     >>> for step, moment in enumerate(at):
     ...     detector = detector.learn(moment, np.array([10.0 + step % 2, 50.0 + step % 3]))
     >>> calm, wild = detector.score(at[-1] + 300, np.array([10.0, 99.0]))
@@ -71,14 +80,22 @@ class Seasonal:
     """
 
     def __init__(
-        self, n_series: int, step_seconds: int = 300, timezone: str = "UTC", warmup: int = 24
+        self,
+        n_series: int,
+        step_seconds: int = 300,
+        timezone: str = "UTC",
+        warmup: int = 24,
+        patience: int = 3,
     ) -> None:
         if step_seconds < 1:
             raise ValueError(f"step_seconds must be at least 1, got {step_seconds}")
         if warmup < 2:
             raise ValueError(f"warmup must be at least 2 points, got {warmup}")
+        if patience < 1:
+            raise ValueError(f"patience must be at least 1 step, got {patience}")
         self.step_seconds = step_seconds
         self.warmup = warmup
+        self.patience = patience
         self.zone = offsets(timezone)
         self.n_day = int(np.clip(DAY // step_seconds, 1, 288))
         self.n_week = min(7 * self.n_day, 672)
@@ -99,23 +116,28 @@ class Seasonal:
             "scales": np.full((2, N_SCALES, n), unknown),
             "drift": np.zeros(n),
             "drift_scale": np.ones(n),
+            "before": np.zeros((self.patience - 1, n)),  # sigmas of the last steps
+            "record": np.full((2, n), RECORD_START),  # of jump and drift
+            "topped": np.full((2, n), np.inf),  # seconds since a record was topped
         }
 
     def _set(self, state: dict[str, np.ndarray]) -> None:
         self._state = state
+        self._now: tuple[np.datetime64, _View] | None = None  # what `_view` last answered
 
     # -- the protocol ------------------------------------------------------------------------
 
     def score(self, at: np.datetime64, values: np.ndarray) -> np.ndarray:
-        view = self._view(self._slots(at))
+        view = self._view(at)
         sigmas = (values - self._state["origin"] - view.centre) / view.scale
-        jump = np.abs(sigmas[FAST])
-        drift = np.abs(self._drifted(sigmas[SLOW])) / self._state["drift_scale"]
         ready = self._state["seen"] >= self.warmup
-        return np.where(ready, np.log2(1 + np.maximum(jump, drift)), np.nan)
+        evidence = self._evidence(sigmas)
+        ordinary = RELATIVE * (self._state["record"] - RECORD_START)
+        strange = WEIGHTS * np.maximum(evidence - ordinary, 0.0)
+        return np.where(ready, strange.max(axis=0), np.nan)
 
     def expect(self, at: np.datetime64) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        state, view = self._state, self._view(self._slots(at))
+        state, view = self._state, self._view(at)
         ready = state["seen"] >= self.warmup
         centre = np.where(ready, view.centre[SLOW] + state["origin"], np.nan)
         reach = USUAL_SIGMAS * view.scale[SLOW]
@@ -127,15 +149,18 @@ class Seasonal:
         came = np.isfinite(values)
         if not came.any():
             return self
-        self._begin(values, came)
-        slots = self._slots(at)
-        view = self._view(slots)
+        if self._begin(values, came):
+            self._now = None
+        slots, view = self._slots(at), self._view(at)
         own = np.where(came, values - self._state["origin"], np.nan)
-        self._learn_drift((own - view.centre[SLOW]) / view.scale[SLOW], came)
+        sigmas = (own - view.centre) / view.scale
+        self._learn_records(self._evidence(sigmas), came)
+        self._learn_drift(sigmas[SLOW], came)
         self._learn_scales(own - view.centre, view, slots.scale, came)
         self._learn_levels(own, view, came)
         self._learn_rhythms(own, view, slots, came)
         self._state["seen"] = self._state["seen"] + came
+        self._now = None
         return self
 
     def state(self) -> dict[str, np.ndarray]:
@@ -168,7 +193,13 @@ class Seasonal:
         day = int(slot_of_day(at, self.n_day, self.zone))
         return _Slots(day, week, half_hour + weekend * (N_SCALES // 2))
 
-    def _view(self, slots: _Slots) -> _View:
+    def _view(self, at: np.datetime64) -> _View:
+        """Scoring, expecting and learning one step look at the same view; it is made once."""
+        if self._now is None or self._now[0] != at:
+            self._now = (at, self._look(self._slots(at)))
+        return self._now[1]
+
+    def _look(self, slots: _Slots) -> _View:
         state = self._state
         n = len(state["seen"])
         base = np.stack([np.zeros(n), state["day"][slots.day], state["week"][slots.week]])
@@ -190,6 +221,15 @@ class Seasonal:
         scale: np.ndarray = np.maximum(mixed, np.maximum(FLOOR * width, rounding))
         return scale
 
+    def _evidence(self, sigmas: np.ndarray) -> np.ndarray:
+        """log2(1 + sigmas) of a jump that lasts and of the drift, shape (2, n)."""
+        newest = sigmas[None, FAST if self.patience == 1 else SLOW]
+        signed = np.concatenate([self._state["before"], newest])
+        jump = np.maximum(np.maximum(signed.min(axis=0), -signed.max(axis=0)), 0.0)
+        drift = np.abs(self._drifted(sigmas[SLOW])) / self._state["drift_scale"]
+        evidence: np.ndarray = np.log2(1 + np.stack([jump, drift]))
+        return evidence
+
     def _drifted(self, sigmas: np.ndarray) -> np.ndarray:
         """The running sum of clipped sigmas, with this step's, in units of its own sigma."""
         alpha = self._alpha(DRIFT_SECONDS)
@@ -202,12 +242,17 @@ class Seasonal:
 
     # -- learning ----------------------------------------------------------------------------
 
-    def _begin(self, values: np.ndarray, came: np.ndarray) -> None:
+    def _begin(self, values: np.ndarray, came: np.ndarray) -> bool:
+        """Take in the range; True where a series began, or went beyond all it had shown."""
         state = self._state
         first = came & (state["seen"] == 0)
+        beyond = came & ((values < state["low"]) | (values > state["high"]))
+        if not beyond.any():
+            return False
         state["origin"] = np.where(first, values, state["origin"])
         state["low"] = np.where(came, np.minimum(state["low"], values), state["low"])
         state["high"] = np.where(came, np.maximum(state["high"], values), state["high"])
+        return True
 
     def _learn_drift(self, sigmas: np.ndarray, came: np.ndarray) -> None:
         state = self._state
@@ -217,6 +262,20 @@ class Seasonal:
         size = np.minimum(MEAN_ABS_TO_SIGMA * np.abs(drift), 2 * state["drift_scale"])
         step = np.where(warm, alpha * (size - state["drift_scale"]), 0.0)
         state["drift"], state["drift_scale"] = drift, state["drift_scale"] + step
+        shifted = np.concatenate([state["before"], sigmas[None]])[1:]
+        state["before"] = np.where(warm, shifted, state["before"])
+
+    def _learn_records(self, evidence: np.ndarray, came: np.ndarray) -> None:
+        """The highest evidence each series is used to: topped at most once an hour, fading."""
+        state = self._state
+        warm = came & (state["seen"] >= self.warmup)
+        tops = warm & (evidence > state["record"])
+        rise = np.where(tops & (state["topped"] >= 3600), RECORD_RISES, RECORD_RISES / 50)
+        step = np.where(tops, rise * (evidence - state["record"]), 0.0)
+        fade = np.where(warm, RECORD_FADES * self.step_seconds / DAY, 0.0)
+        state["record"] = np.maximum(state["record"] + step - fade, RECORD_START)
+        since = np.where(tops, 0.0, state["topped"] + self.step_seconds)
+        state["topped"] = np.where(came, since, state["topped"])
 
     def _learn_scales(
         self, residuals: np.ndarray, view: _View, slot: int, came: np.ndarray
