@@ -90,11 +90,18 @@ def _used(names: list[str], rows: Rows) -> Block:
 def _drop_moved(connection: Connection, desk: str, day: int, moved: Rows) -> None:
     """Delete the hot points that were moved, and none that came or changed meanwhile."""
     now = table.hot(connection, desk, day, day + DAY_MS)
-    known = set(zip(*(column.tolist() for column in moved), strict=True))
-    here = zip(*(column.tolist() for column in now), strict=True)
-    stay = np.fromiter((row not in known for row in here), bool, len(now.at))
+    stay = ~_found(now, moved)
     table.drop(connection, desk, day, day + DAY_MS)
     table.put(connection, now.take(stay))
+
+
+def _found(rows: Rows, known: Rows) -> np.ndarray:
+    """Which of `rows` stand in `known`, with their value."""
+    order = np.argsort(known.keys())
+    place = np.searchsorted(known.keys()[order], rows.keys()).clip(max=len(order) - 1)
+    twins = known.take(order[place])
+    same = (twins.keys() == rows.keys()) & (twins.values == rows.values)
+    return same & (twins.late == rows.late)
 
 
 def _manifest(desk: str, day: int, file: str, block: Block) -> dict[str, object]:
