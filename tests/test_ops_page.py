@@ -3,6 +3,7 @@
 import json
 import re
 import stat
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,7 @@ import serve
 from data.settings import Settings
 from data.store import Store
 from ops.sessions import LIFETIME, Sessions
-from tests.endpoint import NOW, an_alert, put_alerts, put_key
+from tests.endpoint import NOW, a_trace, an_alert, put_alerts, put_key
 
 
 class Clock:
@@ -346,6 +347,14 @@ def test_an_alert_brings_its_chart_its_facts_and_its_neighbours(machine, store):
     assert "queue_length" in page
     assert "12 min earlier" in page
     assert "long before" not in page
+
+
+def test_an_alert_that_opened_at_its_peak_has_one_mark_for_both(machine, store):
+    alert = an_alert(1)
+    at_once = replace(alert, observed=a_trace(alert).observed[48])
+    store.save_detection("default", "metrics", NOW, b"", [at_once], [a_trace(alert)])
+    page = machine.get(f"/ops/alerts/{alert.id}").text
+    assert re.findall(r'"name": "([^"]+)"', page) == ["opened at its peak", "closed"]
 
 
 def test_what_stands_in_an_alert_is_text_and_never_markup(machine, store):

@@ -103,7 +103,7 @@ function layout() {
     yaxis: { ...axis, title: { text: narrow.matches ? "" : drawing.unit, font: { color: ink, size: 12 } }, rangemode: "tozero", automargin: true },
     shapes: drawing.marks.map((mark) => ({
       type: "line", x0: mark.at, x1: mark.at, yref: "paper", y0: 0, y1: 1, layer: "below",
-      line: { color: colour("--chart-alert"), width: mark.name === "opened" ? 1.5 : 1, dash: mark.name === "opened" ? "solid" : "dot" },
+      line: { color: colour("--chart-alert"), width: mark.name.startsWith("opened") ? 1.5 : 1, dash: mark.name.startsWith("opened") ? "solid" : "dot" },
     })),
     annotations: drawing.marks.map((mark, i) => ({
       x: mark.at, yref: "paper", y: 1, yshift: 2 + 18 * level[i], yanchor: "bottom", text: mark.name, showarrow: false,
