@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import BigInteger, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.types import TypeDecorator
 
@@ -13,6 +13,7 @@ from data.migrations import MIGRATIONS
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNREACHABLE = (OperationalError, InterfaceError, NoConnectionFree)  # down, locked or overrun
+REFUSED = (DBAPIError, NoConnectionFree, ArgumentError)  # all that a database, or its URL, can say
 BUSY_TIMEOUT_SECONDS = 30  # with 0, three of four writes fail beside two other writers
 
 
@@ -31,6 +32,16 @@ class UtcTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: object) -> datetime | None:
         return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+def refusal(error: Exception) -> str:
+    """What a database said, in one line, without the rows that were on their way to it.
+
+    >>> refusal(OperationalError("INSERT ...", {"body": "private"}, OSError("disk full\n\nmore")))
+    'disk full'
+    """
+    said = str(getattr(error, "orig", None) or error).strip()
+    return said.partition("\n")[0].rstrip()
 
 
 def connect(url: str) -> Engine:

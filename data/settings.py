@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
@@ -53,6 +54,18 @@ def _zone(text: str) -> str:
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _database(text: str) -> str:
+    if text and not text.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise ValueError("wanted sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME")
+    return text
+
+
+def _level(text: str) -> str:
+    if text.upper() not in LEVELS:
+        raise ValueError(f"wanted one of {', '.join(LEVELS)}")
+    return text.upper()
 
 
 def _name(text: str) -> str:
@@ -123,9 +136,12 @@ def variable_of(setting: str) -> str:
     return name if name.startswith("PREFECT_") else f"FOREWARN_{name}"
 
 
+SECRET = {"database_url"}  # holds a password, which no message may repeat
 READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "home": (Path, ""),
     "desk": (_name, ""),
+    "database_url": (_database, ""),
+    "log_level": (_level, ""),
     "port": (_port, "wanted a port between 1 and 65535"),
     "allowed_hosts": (_names, ""),
     "open_loopback": (_flag, ""),
@@ -146,4 +162,5 @@ def _read(variable: str, setting: str, text: str) -> Any:
     try:
         return reader(text)
     except ValueError as error:
-        raise ValueError(f"{variable} is {text!r}: {wanted or error}") from error
+        came = "cannot be read" if setting in SECRET else f"is {text!r}"
+        raise ValueError(f"{variable} {came}: {wanted or error}") from error

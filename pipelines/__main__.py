@@ -78,16 +78,44 @@ def main() -> None:
     """Run the command line; what a user can mend is said in one line, not in a traceback."""
     try:
         app()
-    except (ValueError, LookupError, OSError) as error:
-        from pipelines.console import err
-
+    except mendable() as error:
         if os.environ.get("FOREWARN_LOG_LEVEL", "").upper() == "DEBUG":
             raise
-        said = error.args[0] if isinstance(error, LookupError) and error.args else error
-        err.print(f"[red]forewarn:[/] {said}", markup=True)
+        from rich.markup import escape
+
+        from pipelines.console import err
+
+        err.print(f"[red]forewarn:[/] {escape(said(error))}")
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def mendable() -> tuple[type[Exception], ...]:
+    """The errors that a user can mend. A database's are known once one was opened."""
+    if "data.database" not in sys.modules:  # it is slow to load, and `--help` needs none
+        return ValueError, LookupError, OSError
+    from data.database import REFUSED
+
+    return ValueError, LookupError, OSError, *REFUSED
+
+
+def said(error: Exception) -> str:
+    """What an error says, in one line.
+
+    >>> said(KeyError("no version 7")), said(ValueError("wanted this,\\n   got that"))
+    ('no version 7', 'wanted this, got that')
+    """
+    if isinstance(error, (ValueError, OSError)):
+        text = str(error)
+    elif isinstance(error, LookupError):
+        text = str(error.args[0]) if error.args else type(error).__name__
+    else:
+        from data.database import refusal
+
+        where = "see FOREWARN_HOME and FOREWARN_DATABASE_URL"
+        text = f"the database refused: {refusal(error)}; {where}"
+    return " ".join(text.split())
 
 
 if __name__ == "__main__":

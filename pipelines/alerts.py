@@ -13,10 +13,8 @@ from data.records import AlertKind
 def alert_id(desk: str, kind: AlertKind, key: str, opened_at: datetime) -> str:
     """The id that an alert gets when it opens and keeps.
 
-        >>> from datetime import UTC, datetime
-    from typing import NamedTuple
-        >>> alert_id("it", "metric", "vpn_errors", datetime(2026, 3, 2, 9, tzinfo=UTC))
-        'b7ba0ae1d78b1f7b'
+    >>> alert_id("it", "metric", "vpn_errors", datetime(2026, 3, 2, 9, tzinfo=UTC))
+    'b7ba0ae1d78b1f7b'
     """
     about = "\n".join([desk, kind, key, opened_at.isoformat()])
     return hashlib.sha256(about.encode()).hexdigest()[:16]

@@ -1,6 +1,7 @@
 """What a person at a terminal sees: progress, tables, and one line when something is wrong."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
@@ -31,8 +32,12 @@ class Step(Protocol):
 
 PLAIN_WIDTH = 110  # of what is written to a file or a pipe, which has no width of its own
 
-out = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-err = Console(stderr=True, highlight=False)
+LONG = 2.0  # seconds from which a piece of work deserves a line in a log
+REDRAWN = 0.1  # seconds between two drawings of a bar: a step of the clock takes far less
+
+# A line stays a line: a terminal breaks it itself, and what reads a pipe wants it whole.
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def silent(done: float, total: float | None = None) -> None:
@@ -52,7 +57,25 @@ def shown(what: str, work: Callable[[Report], T]) -> T:
 
 @contextmanager
 def progress(what: str) -> Iterator[Report]:
-    """A bar on standard error while the block runs; gone from logs, kept on a terminal."""
+    """A bar on standard error while the block runs; in a log, one line once a long one is done."""
+    if err.is_terminal:
+        with bar(what) as report:
+            yield report
+        return
+    told: list[float] = [0.0]
+
+    def count(done: float, total: float | None = None) -> None:
+        told[0] = done
+
+    started = time.monotonic()
+    yield count
+    if (seconds := time.monotonic() - started) >= LONG:
+        err.print(f"{what}: {told[0]:,.0f} done in {seconds:.0f} s", markup=False)
+
+
+@contextmanager
+def bar(what: str) -> Iterator[Report]:
+    """A bar that a terminal draws while the block runs."""
     columns = (
         SpinnerColumn(finished_text="[green]✓[/]"),
         TextColumn("{task.description}"),
@@ -63,12 +86,16 @@ def progress(what: str) -> Iterator[Report]:
     with Progress(*columns, console=err) as bars:
         task = bars.add_task(what, total=None)
 
+        last = [0.0, 0.0]  # when it was drawn, and how much is done
+
         def report(done: float, total: float | None = None) -> None:
-            bars.update(task, completed=done, total=total)
+            last[1] = done
+            if time.monotonic() - last[0] >= REDRAWN:
+                bars.update(task, completed=done, total=total)
+                last[0] = time.monotonic()
 
         yield report
-        finished = bars.tasks[0].completed
-        bars.update(task, completed=finished or 1, total=finished or 1)
+        bars.update(task, completed=last[1] or 1, total=last[1] or 1)
 
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
@@ -78,4 +105,4 @@ def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
         drawn.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
     for row in rows:
         drawn.add_row(*row)
-    out.print(drawn)
+    out.print(drawn, soft_wrap=False)
