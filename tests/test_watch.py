@@ -1,0 +1,215 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from features.robust import mad
+from models.match import match
+from models.replay import replay
+from models.seasonal import Seasonal
+from models.surge import Surge
+from models.watch import Watch
+
+START = np.datetime64("2026-01-05T00:00:00")
+NAN = float("nan")
+STEP = np.timedelta64(300, "s")
+
+
+def times(n_steps):
+    return START + np.arange(n_steps) * np.timedelta64(300, "s")
+
+
+class Told:
+    """A detector whose score is the value itself, so that a story can be told in scores."""
+
+    def score(self, at, values):
+        return values.copy()
+
+    def expect(self, at):
+        return np.zeros((3, 1))
+
+    def learn(self, at, values):
+        return self
+
+    def state(self):
+        return {}
+
+    def restore(self, state):
+        return self
+
+    def resize(self, n_series):
+        return self
+
+
+def told(*scores):
+    watch = Watch(Told(), 4.0, 1, 300)
+    seen = replay(watch, times(len(scores)), np.array(scores, float)[:, None])
+    return [(c.what, round((c.peak_at - START) / STEP), c.score) for c in seen.changes]
+
+
+def test_episode_opens_grows_and_closes():
+    story = told(0, 5, 4.5, 7, 3, *[0] * 13)
+    assert story == [("opened", 1, 5.0), ("updated", 3, 7.0), ("closed", 3, 7.0)]
+
+
+def test_closing_says_when_the_score_was_last_high():
+    watch = Watch(Told(), 4.0, 1, 300)
+    seen = replay(watch, times(20), np.array([5, 3.5, 3, 3] + [0.0] * 16)[:, None])
+    closed = seen.changes[-1]
+    assert (closed.what, closed.closed_at) == ("closed", times(20)[3])
+    assert seen.alerting[:, 0].sum() == 15
+
+
+def test_short_lull_keeps_one_episode():
+    assert [what for what, *_ in told(5, *[0] * 11, 5, *[0] * 13)] == ["opened", "closed"]
+
+
+def test_soon_after_closing_only_something_stranger_opens():
+    quiet = [0] * 14
+    assert [what for what, *_ in told(5, *quiet, 5, 0)] == ["opened", "closed"]
+    assert [what for what, *_ in told(5, *quiet, 6, 0)] == ["opened", "closed", "opened"]
+
+
+def test_later_the_same_opens_again():
+    assert [what for what, *_ in told(5, *[0] * 30, 5)] == ["opened", "closed", "opened"]
+
+
+def test_unknown_score_opens_nothing():
+    assert told(NAN, NAN) == []
+
+
+def test_unknown_threshold_opens_nothing():
+    watch = Watch(Told(), NAN, 1, 300)
+    assert replay(watch, times(3), np.full((3, 1), 99.0)).changes == []
+
+
+def test_silence_closes_an_episode():
+    assert [what for what, *_ in told(5, *[NAN] * 13)] == ["opened", "closed"]
+
+
+def test_time_does_not_go_back():
+    watch = Watch(Told(), 4.0, 1, 300)
+    watch.step(START, np.zeros(1))
+    with pytest.raises(ValueError, match="steps must go forward in time"):
+        watch.step(START, np.zeros(1))
+
+
+def test_values_of_another_shape_are_refused():
+    with pytest.raises(ValueError, match=r"values must have shape \(1,\), got \(2,\)"):
+        Watch(Told(), 4.0, 1, 300).step(START, np.zeros(2))
+
+
+@pytest.fixture(scope="module")
+def story():
+    """Three days of two series, the first of which trembles for an hour on the third day."""
+    values = np.random.default_rng(1).normal(50, 2, (864, 2))
+    values[700:712, 0] += 40
+    return SimpleNamespace(times=times(864), values=values)
+
+
+def watching():
+    return Watch(Seasonal(2), 3.0, 2, 300)
+
+
+def test_alert_carries_what_its_chart_draws(story):
+    watch = watching()
+    replay(watch, story.times[:720], story.values[:720])
+    recent = watch.recent(0)
+    assert len(recent.times) == 144
+    np.testing.assert_allclose(recent.observed, story.values[576:720, 0], rtol=1e-6)
+    outside = recent.observed > recent.upper
+    assert outside[-20:-8].all()
+    assert outside[:-20].mean() < 0.05
+
+
+def test_recent_is_empty_before_the_first_step():
+    assert len(watching().recent(1).times) == 0
+
+
+@pytest.mark.parametrize("cut", [300, 705, 715], ids=["calm", "in the episode", "fading"])
+def test_restored_watch_goes_on_as_if_nothing_had_happened(story, cut, tmp_path):
+    through = replay(watching(), story.times, story.values)
+    first = watching()
+    before = replay(first, story.times[:cut], story.values[:cut])
+    np.savez(tmp_path / "state.npz", **first.state())
+    second = Watch(Seasonal(2), 99.0, 2, 300)
+    with np.load(tmp_path / "state.npz", allow_pickle=False) as state:
+        second.restore(dict(state))
+    after = replay(second, story.times[cut:], story.values[cut:])
+    assert before.changes + after.changes == through.changes
+    assert through.changes[0].what == "opened"
+    np.testing.assert_array_equal(second.recent(0), replayed_recent(story))
+
+
+def replayed_recent(story):
+    watch = watching()
+    replay(watch, story.times, story.values)
+    return watch.recent(0)
+
+
+def test_foreign_state_is_refused():
+    with pytest.raises(ValueError, match=r"state lacks watch\."):
+        watching().restore({})
+
+
+def test_new_series_joins_without_disturbing_the_old(story):
+    watch = Watch(Seasonal(1), 3.0, 1, 300)
+    replay(watch, story.times[:705], story.values[:705, :1])
+    watch.resize(2)
+    assert watch.alerting.tolist() == [True, False]
+    late = replay(watch, story.times[705:], story.values[705:])
+    assert [change.what for change in late.changes if change.series == 0][-1] == "closed"
+
+
+def test_causal_threshold_is_unknown_for_two_days(story):
+    seen = replay(watching(), story.times, story.values, budget_per_week=1)
+    assert np.isnan(seen.thresholds[: 2 * 288]).all()
+    assert not seen.alerting[: 2 * 288].any()
+    assert not np.isnan(seen.scores[-1]).any()
+
+
+def test_progress_is_told_step_by_step(story):
+    told = []
+    replay(watching(), story.times[:3], story.values[:3], progress=lambda *at: told.append(at))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_surges_are_watched_like_metrics():
+    counts = np.random.default_rng(2).poisson(1.0, (2 * 2016, 1)).astype(float)
+    counts[-30:-20] += 5
+    seen = replay(Watch(Surge(1), 15.0, 1, 300), times(2 * 2016), counts)
+    assert seen.changes[0].what == "opened"
+    assert seen.changes[0].opened_at >= times(2 * 2016)[-30]
+
+
+def hours(*numbers):
+    return START + (np.array(numbers) * 60).astype("timedelta64[m]")
+
+
+def test_matching_by_hand():
+    # Incident A 10-12 h: alerts at 9 (early, so false) and 11 (60 min). B 20-21 h: found at 23,
+    # its last moment of grace. C 30-31 h: the alert at 33.5 is too late, and false.
+    alerts = [*hours(9, 11, 23), START + np.timedelta64(33 * 60 + 30, "m")]
+    spans = list(zip(hours(10, 20, 30), hours(12, 21, 31), strict=True))
+    found = match(alerts, spans, START, START + np.timedelta64(14, "D"))
+    np.testing.assert_array_equal(found.minutes, [60, 180, np.nan])
+    np.testing.assert_array_equal(found.is_false, [True, False, False, True])
+    assert found.share_found == pytest.approx(2 / 3)
+    assert (found.median_minutes, found.n_false, found.false_per_week) == (120, 2, 1.0)
+
+
+def test_false_alerts_close_together_can_count_once():
+    alerts = hours(1, 1.5, 2.5, 9)
+    stop = START + np.timedelta64(7, "D")
+    assert match(alerts, [], START, stop).n_false == 4
+    assert match(alerts, [], START, stop, merge_seconds=3600).n_false == 3
+
+
+def test_no_incident_has_no_share():
+    assert np.isnan(match([], [], START, START + np.timedelta64(7, "D")).share_found)
+
+
+def test_mad_leaves_missing_values_out():
+    np.testing.assert_allclose(
+        mad(np.array([[1.0, np.nan], [2, np.nan], [np.nan, np.nan]]))[0], 0.7413
+    )
