@@ -175,8 +175,13 @@ class History:
 
     def count(self, desk: str) -> int:
         """How many points the desk has."""
-        with self._reading.connect() as connection:
-            return self._count(connection, desk)
+        for _ in range(N_TRIES):
+            try:
+                with self._reading.connect() as connection:
+                    return self._count(connection, desk)
+            except FileNotFoundError:
+                continue
+        raise LookupError(f"{folder_of(self.folder, desk)} lacks a file that the database names")
 
     def _count(self, connection: Connection, desk: str, end: int | None = None) -> int:
         days = dict(table.hot_days(connection, desk, 1 << 62 if end is None else end))
