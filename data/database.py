@@ -53,7 +53,8 @@ def connect(url: str) -> Engine:
     if make_url(url).get_backend_name() == "sqlite":
         engine = _sqlite(url)
     else:
-        engine = create_engine(url, pool_pre_ping=True)
+        waits = {"connect_timeout": BUSY_TIMEOUT_SECONDS}  # a host that drops packets: minutes
+        engine = create_engine(url, pool_pre_ping=True, connect_args=waits)
     migrate(engine, MIGRATIONS)
     return engine
 

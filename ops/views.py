@@ -152,8 +152,8 @@ def episode(alert: Alert, now: datetime) -> str:
 def facts(alert: Alert, now: datetime, zone: ZoneInfo) -> list[tuple[str, str]]:
     """Name and value of everything an alert records."""
     told = [
-        ("Observed at the peak", number(alert.observed)),
-        ("Expected", number(alert.expected)),
+        ("Observed when strangest", number(alert.observed)),
+        ("Expected then", number(alert.expected)),
         ("Normal range", f"{number(alert.lower)} to {number(alert.upper)}"),
         ("Score", f"{number(alert.score)} (threshold {number(alert.threshold)})"),
         ("Opened", moment(alert.opened_at, now, zone)["full"]),
@@ -197,7 +197,7 @@ def chart(alert: Alert, trace: Trace, zone: ZoneInfo) -> dict[str, Any]:
         "lower": plain(trace.lower),
         "upper": plain(trace.upper),
         "marks": [{"name": name, "at": wall(at, zone)} for name, at in marks if at],
-        "unit": "tickets" if alert.kind == "surge" else alert.key,
+        "unit": "tickets in the hour before" if alert.kind == "surge" else alert.key,
         "zone": f"{alert.opened_at.astimezone(zone):%Z}",
     }
 
