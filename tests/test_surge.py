@@ -62,7 +62,7 @@ def test_too_few_tickets_are_no_surge(calm):
 def test_expected_follows_the_week(calm):
     detector = run(calm)[0]
     monday_noon, sunday_noon = np.datetime64("2026-02-02T12:00"), np.datetime64("2026-02-08T12:00")
-    assert detector.expect(monday_noon)[0][0] == pytest.approx(2, abs=0.4)
+    assert detector.expect(monday_noon)[0][0] == pytest.approx(2, abs=0.6)
     assert detector.expect(sunday_noon)[0][0] < 0.4
 
 
