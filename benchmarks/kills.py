@@ -2,94 +2,172 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from data.history import History
+from benchmarks.held import Held, held
+from benchmarks.page import table
+from data.simulate import simulate, write
 from data.store import Store
 
+DESK, N_ROUNDS = "demo", 4
+END = datetime(2025, 3, 3, tzinfo=UTC)  # long past, so that all of it is old enough to compact
+LIVE_FROM = END - timedelta(weeks=1)
+COLUMNS = ("command", "undisturbed, s", "kills", "met it running", "equal afterwards", "differs")
 
-@dataclass(frozen=True)
-class Held:
-    """What an installation holds: rows by table, points and their sum, alerts by id."""
 
-    counts: dict[str, int]
-    points: int
-    total: float
-    alerts: tuple[str, ...]
-    versions: int
+class Step(NamedTuple):
+    """One `forewarn` command of the whole way."""
+
+    name: str
+    command: tuple[str, ...]
+
+
+class Calm(NamedTuple):
+    """A step that nobody disturbed: how long it took, and what stood there after it."""
+
+    step: Step
+    seconds: float
+    held: Held
+
+
+class Outcome(NamedTuple):
+    """A step that was killed and run again. `differs` names what is not as it should be."""
+
+    name: str
+    met: bool
+    differs: tuple[str, ...]
+
+
+# -- the whole way ------------------------------------------------------------------------------
+
+
+def desk_files(folder: Path, *, weeks: int = 3, tickets_a_week: int = 300) -> None:
+    """A small simulated desk's files."""
+    write(simulate(0, end=END, weeks=weeks, tickets_a_week=tickets_a_week), folder)
+
+
+def steps(files: Path) -> list[Step]:
+    """Every command that writes, in the order of a first day."""
+    tickets, metrics = str(files / "tickets.csv"), str(files / "metrics.csv")
+    learn = ("--target", "category", "--promote")
+    return [
+        Step("ingest metrics", ("ingest", "metrics", metrics)),
+        Step("ingest tickets", ("ingest", "tickets", tickets)),
+        Step("train", ("train", tickets, *learn)),
+        Step("detect, learning", ("detect", "--until", f"{LIVE_FROM:%Y-%m-%d}")),
+        Step("detect, watching", ("detect", "--until", f"{END:%Y-%m-%d}")),
+        Step("compact", ("compact",)),
+    ]
+
+
+def undisturbed(plan: Sequence[Step], home: Path) -> list[Calm]:
+    """The whole way as it should be."""
+    return [Calm(step, run(step.command, variables(home)), held(home, DESK)) for step in plan]
+
+
+def disturbed(calm: Sequence[Calm], home: Path, rng: np.random.Generator) -> list[Outcome]:
+    """The whole way, each command killed once at a random moment and then run to its end."""
+    outcomes, env = [], variables(home)
+    for step, seconds, wanted in calm:
+        met = kill(step.command, env, after(float(rng.uniform(0, seconds))))
+        run(step.command, env)
+        outcomes.append(Outcome(step.name, met, held(home, DESK).differs(wanted)))
+    return outcomes
+
+
+def verdicts(n_rounds: int = N_ROUNDS, seed: int = 0) -> list[list[str]]:
+    """For each command how many kills met it running, and after how many all was as it should."""
+    rng = np.random.default_rng(seed)
+    with tempfile.TemporaryDirectory() as aside:
+        files = Path(aside) / "files"
+        desk_files(files, tickets_a_week=1000)
+        calm = undisturbed(steps(files), Path(aside) / "calm")
+        rounds = []
+        for number in range(n_rounds):
+            rounds.append(disturbed(calm, Path(aside) / f"round-{number}", rng))
+            sys.stderr.write(f"  round {number + 1} of {n_rounds}: {rounds[-1]}\n")
+    return [verdict(*of) for of in zip(calm, zip(*rounds, strict=True), strict=True)]
+
+
+def verdict(calm: Calm, outcomes: Sequence[Outcome]) -> list[str]:
+    """A command's row of the table."""
+    differs = sorted({what for outcome in outcomes for what in outcome.differs})
+    return [
+        f"`{calm.step.name}`",
+        f"{calm.seconds:.1f}",
+        str(len(outcomes)),
+        str(sum(outcome.met for outcome in outcomes)),
+        str(sum(not outcome.differs for outcome in outcomes)),
+        ", ".join(differs) or "nothing",
+    ]
+
+
+def markdown(rows: list[list[str]]) -> str:
+    return table(COLUMNS, rows)
+
+
+# -- running and killing ------------------------------------------------------------------------
 
 
 def run(command: Sequence[str], env: Mapping[str, str]) -> float:
     """Run a `forewarn` command to its end; the seconds that it took."""
     began = time.monotonic()
-    subprocess.run(forewarn(command), env=full(env), check=True, capture_output=True)
+    done = subprocess.run(forewarn(command), env=env, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"forewarn {' '.join(command)} came to {done.returncode}: {done.stderr}")
     return time.monotonic() - began
 
 
-def kill(command: Sequence[str], env: Mapping[str, str], after_seconds: float) -> bool:
-    """Start a command and end its whole process group; whether it was still running then."""
+def kill(command: Sequence[str], env: Mapping[str, str], moment: Callable[[], bool]) -> bool:
+    """Start a command and end its whole process group once it is `moment`.
+
+    Whether it was still running then.
+    """
     process = subprocess.Popen(
         forewarn(command),
-        env=full(env),
+        env=env,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    try:
-        process.wait(after_seconds)
-    except subprocess.TimeoutExpired:
+    while process.poll() is None and not moment():
+        time.sleep(0.0002)
+    met = process.poll() is None
+    if met:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        return True
-    return False
+        let_go(Path(env["FOREWARN_HOME"]), process.pid)
+    return met
 
 
-def killed(
-    command: Sequence[str],
-    env: Mapping[str, str],
-    n: int,
-    seconds: float,
-    rng: np.random.Generator,
-) -> int:
-    """Kill a command `n` times at moments drawn from its `seconds`, then let it end.
+def after(seconds: float) -> Callable[[], bool]:
+    """So many seconds from the first time that it is asked."""
+    began: list[float] = []
 
-    How many of the kills met it alive.
-    """
-    alive = sum(kill(command, env, float(rng.uniform(0.1, seconds))) for _ in range(n))
-    run(command, env)
-    return alive
+    def come() -> bool:
+        began[:] = began or [time.monotonic()]
+        return time.monotonic() - began[0] >= seconds
+
+    return come
 
 
-def held(home: Path, desk: str) -> Held:
-    """What stands under a home."""
+def let_go(home: Path, pid: int) -> None:
+    """Give back a killed detection's lease, which else holds the next one up for a minute."""
     store = Store(f"sqlite:///{home / 'forewarn.db'}")
     try:
-        history = History(store.engine, home / "history")
-        span = history.span(desk)
-        matrix = history.read(desk, None, span[0], after(span[1]))[2] if span else np.zeros(0)
-        alerts = store.alerts(desks=[desk], limit=10_000)
-        return Held(
-            counts=store.counts(desk),
-            points=int(np.isfinite(matrix).sum()),
-            total=float(np.nansum(matrix)),
-            alerts=tuple(sorted(alert.id for alert in alerts)),
-            versions=len(list((home / "models").glob("*/*/manifest.json"))),
-        )
+        store.release_lease(f"detect-{DESK}", f"{socket.gethostname()}:{pid}")
     finally:
         store.close()
-
-
-def after(at: datetime) -> datetime:
-    """A moment later, so that the last point lies before it."""
-    return at + timedelta(seconds=1)
 
 
 def forewarn(command: Sequence[str]) -> list[str]:
@@ -97,6 +175,8 @@ def forewarn(command: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", "pipelines", *command]
 
 
-def full(env: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment with those variables."""
-    return {**os.environ, **env}
+def variables(home: Path) -> dict[str, str]:
+    """This process's environment, for an installation whose pseudonyms are always the same."""
+    kept = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    ours = {"FOREWARN_HOME": str(home), "FOREWARN_DESK": DESK, "FOREWARN_HMAC_KEY": "a" * 32}
+    return kept | ours

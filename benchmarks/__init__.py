@@ -1,0 +1,1 @@
+"""What Forewarn claims, measured beside a baseline: `python -m benchmarks`."""

@@ -1,0 +1,114 @@
+"""What stands on the page: each section's title, what it needs, and how it is measured."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.page import table
+
+PROSE = Path(__file__).parent / "prose"
+MB = 1_000_000
+
+
+class Section(NamedTuple):
+    """`needs` lie below the folder of reference data, which `measure` is given."""
+
+    title: str
+    needs: tuple[str, ...]
+    measure: Callable[[Path], str]
+
+
+def told(name: str, **figures: object) -> str:
+    """A section's words with its figures in them."""
+    return (PROSE / f"{name}.md").read_text(encoding="utf-8").format(**figures)
+
+
+def incidents(data: Path) -> str:
+    from benchmarks import baselines, desks
+
+    found, calm = desks.with_incidents(), desks.calm()
+    return told(
+        "incidents",
+        deviations=baselines.DEVIATIONS,
+        draws=desks.N_DRAWS,
+        table=desks.markdown(found),
+        calm=desks.calm_markdown(calm),
+    )
+
+
+def triage(data: Path) -> str:
+    from benchmarks import triage as tickets
+
+    return told("triage", table=tickets.markdown(tickets.rows(data)))
+
+
+def metrics(data: Path) -> str:
+    from benchmarks import detectors, nab
+
+    kpis = [
+        [cell if isinstance(cell, str) else f"{cell:.3f}" for cell in row.values()]
+        for row in detectors.kpi_rows()
+    ]
+    found = nab.replayed(data)
+    return told(
+        "metrics",
+        points=found.n_points,
+        seconds=found.took.seconds,
+        peak=found.took.peak_bytes / MB,
+        nab=nab.markdown(found),
+        kpis=table(KPI_COLUMNS, kpis),
+        speed=table(SPEED_COLUMNS, detectors.speed_rows()),
+    )
+
+
+KPI_COLUMNS = (
+    "KPI", "threshold", "event F1", "precision", "recall", "false pages a week",
+    "moving average's F1",
+)  # fmt: skip
+SPEED_COLUMNS = ("series", "points a second", "state, bytes a series")
+
+
+def ingest(data: Path) -> str:
+    from benchmarks import ingest as files
+
+    return told(
+        "ingest",
+        points=files.N_POINTS,
+        series=files.N_SERIES,
+        tickets=files.N_TICKETS,
+        table=files.markdown(list(files.rows())),
+    )
+
+
+def kills(data: Path) -> str:
+    from benchmarks import kills as rounds
+
+    table = rounds.markdown(rounds.verdicts())
+    return told("kills", rounds=rounds.N_ROUNDS, table=table)
+
+
+SECTIONS = {
+    "incidents": Section("Incidents found on simulated desks", (), incidents),
+    "triage": Section(
+        "Triage on public tickets",
+        (
+            "tickets/banking77_train.csv.gz",
+            "tickets/banking77_test.csv.gz",
+            "tickets/endava_it_tickets_subset.csv.gz",
+        ),
+        triage,
+    ),
+    "metrics": Section(
+        "Metric detector on public series",
+        (
+            "metrics/nab/data",
+            "metrics/nab/labels/combined_windows.json",
+            "metrics/aiops_kpi.parquet",
+            "../tools/score_nab.py",
+            "../tools/score_kpi.py",
+        ),
+        metrics,
+    ),
+    "ingest": Section("Ingest: speed and memory", (), ingest),
+    "kills": Section("Killed at random moments", (), kills),
+}
