@@ -37,7 +37,7 @@ class UtcTime(TypeDecorator[datetime]):
 def refusal(error: Exception) -> str:
     """What a database said, in one line, without the rows that were on their way to it.
 
-    >>> refusal(OperationalError("INSERT ...", {"body": "private"}, OSError("disk full\n\nmore")))
+    >>> refusal(OperationalError("INSERT ...", {"body": "private"}, OSError("disk full")))
     'disk full'
     """
     said = str(getattr(error, "orig", None) or error).strip()

@@ -193,6 +193,13 @@ class History:
                 n -= len(np.intersect1d(hot.keys(), self._day(desk, row.file, ids).keys()))
         return n
 
+    def missing(self) -> list[str]:
+        """The files that the database names, of any desk, and the folder lacks."""
+        with self._reading.connect() as connection:
+            named = table.all_files(connection)
+        paths = [folder_of(self.folder, desk) / file for desk, file in named]
+        return [str(path) for path in paths if not path.exists()]
+
     def compact(
         self,
         desk: str,

@@ -171,6 +171,12 @@ def kept_days(
     return list(connection.execute(wanted))
 
 
+def all_files(connection: Connection) -> list[tuple[str, str]]:
+    """Desk and name of every day's file that counts."""
+    query = select(DAYS.c.desk, DAYS.c.file).order_by(DAYS.c.desk, DAYS.c.day)
+    return [(row.desk, row.file) for row in connection.execute(query)]
+
+
 def set_day(connection: Connection, row: dict[str, object]) -> None:
     """Let the manifest name this file for its day."""
     insert = _insert(connection, DAYS)

@@ -14,7 +14,7 @@ def alert_id(desk: str, kind: AlertKind, key: str, opened_at: datetime) -> str:
     """The id that an alert gets when it opens and keeps.
 
     >>> alert_id("it", "metric", "vpn_errors", datetime(2026, 3, 2, 9, tzinfo=UTC))
-    'b7ba0ae1d78b1f7b'
+    '9cd22df61b0cf2a4'
     """
     about = "\n".join([desk, kind, key, opened_at.isoformat()])
     return hashlib.sha256(about.encode()).hexdigest()[:16]

@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 
 from data.history import Compacted
-
 from pipelines.console import Report, silent
 from pipelines.workspace import Workspace
 

@@ -4,9 +4,7 @@ What a detector knows, how far it has looked (its watermark) and the alerts that
 saved in one transaction. A run that was killed goes on where the last save stands.
 """
 
-import io
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -16,85 +14,42 @@ from data.records import Alert, AlertKind, Trace
 from data.settings import Settings
 from features.rolling import rolled_counts
 from models.budget import Threshold, threshold_for
-from models.seasonal import Seasonal
-from models.surge import Surge
-from models.watch import Change, Recent, Watch
+from models.watch import Change, Recent
 from pipelines.alerts import Told, alert_id, utc, why
 from pipelines.console import Report, silent
 from pipelines.feeds import (
     METRICS,
-    SPAN,
     TARGET,
     TICKETS,
     TOTAL,
     Kind,
-    Steps,
     feed,
     first_at,
     floor,
+    instant,
+    n_spans,
+)
+from pipelines.live import (
+    ENOUGH,
+    HOUR,
+    UNKNOWN,
+    Live,
+    Outdated,
+    budget_of,
+    new_watch,
+    resume,
+    save,
 )
 from pipelines.workspace import Workspace
 
 ALERT_KINDS: dict[Kind, AlertKind] = {METRICS: "metric", TICKETS: "surge"}
-NEEDS: dict[Kind, str] = {METRICS: "4 days of points", TICKETS: "2 weeks of tickets"}
 SETTLE = timedelta(weeks=2)  # scores of a detector this young say little about its old age
 LOOK_BACK = timedelta(weeks=12)  # how much history a detector begins with
-RELEARN = timedelta(days=1)  # how often one without a threshold looks for it anew
-HOUR = timedelta(hours=1)  # tickets are told by the hour: a step's count is too small to read
+RELEARN = timedelta(hours=1)  # how often one without a threshold looks for it anew
 KNOWN = timedelta(days=2)  # of scores before a threshold is taken from them
+MOST_SCORES = 100_000_000  # that a threshold is taken from, the latest: 0.4 GB
 TRACE_STEPS = 1000  # an episode that lasts longer is drawn by its latest part
 LINES = ("observed", "expected", "lower", "upper")
-UNKNOWN = Threshold(float("nan"), float("nan"), 0.0)
-
-
-@dataclass
-class Live:
-    """A watch on one kind of series of one desk, and how far it has looked."""
-
-    kind: Kind
-    watch: Watch
-    keys: list[str]
-    watermark: datetime
-    threshold: Threshold = UNKNOWN
-    began_at: datetime | None = None
-    open: dict[int, str] = field(default_factory=dict)  # the alert of each series that has one
-    traces: dict[str, Trace] = field(default_factory=dict)  # of alerts that are open
-
-    @property
-    def watching(self) -> bool:
-        """Whether it knows enough to alert; until then it learns."""
-        return bool(np.isfinite(self.threshold.value))
-
-    @property
-    def needs(self) -> str:
-        return NEEDS[self.kind]
-
-    def step_all(self, steps: Steps) -> Iterator[list[Change]]:
-        """Take in some steps; what each one changed. Series that are new find their place."""
-        new = [key for key in steps.keys if key not in set(self.keys)]
-        if new:
-            self.keys = [*self.keys, *new]
-            self.watch.resize(len(self.keys))
-        for at, values in zip(steps.times, steps.of(self.keys), strict=True):
-            yield self.watch.step(at, values)
-
-
-def new_watch(kind: Kind, settings: Settings) -> Watch:
-    """A watch that has seen nothing."""
-    make = Seasonal if kind == METRICS else Surge
-    detector = make(0, step_seconds=settings.step_seconds, timezone=settings.timezone)
-    return Watch(
-        detector,
-        float("nan"),
-        n_series=0,
-        step_seconds=settings.step_seconds,
-        recent_seconds=int((SPAN + HOUR).total_seconds()),
-    )
-
-
-def budget_of(kind: Kind, settings: Settings) -> float:
-    """False alerts a week that the desk accepts of this kind."""
-    return settings.metric_budget if kind == METRICS else settings.ticket_budget
 
 
 # -- learning from the past ------------------------------------------------------------------
@@ -106,32 +61,66 @@ def begin(place: Workspace, kind: Kind, until: datetime, report: Report = silent
     Nothing alerts for what lies in the past. Where there is too little of it for a threshold,
     the watch goes on learning.
     """
-    until = floor(until, place.settings.step_seconds)
-    live = Live(kind, new_watch(kind, place.settings), [], until, began_at=until)
-    start = first_at(place, kind)
-    if start is None or start >= until:
+    step = place.settings.step_seconds
+    until, first = floor(until, step), first_at(place, kind)
+    live = Live(kind, new_watch(kind, place.settings), [], until, began_at=until, learnt_from=first)
+    if first is None or first >= until:
         return live
-    start = floor(max(start, until - LOOK_BACK), place.settings.step_seconds)
-    scores, total = [], -((start - until) // SPAN)
+    start = floor(max(first, until - LOOK_BACK), step)
+    settled = instant(start + min(SETTLE, (until - start) / 3))
+    scores: list[np.ndarray] = []
     for done, steps in enumerate(feed(place, kind, start, until), start=1):
-        scores.extend(live.watch.seen.scores for _ in live.step_all(steps))
-        report(done, total)
-    live.threshold = settled_threshold(scores, budget_of(kind, place.settings), place.settings)
+        for at, _ in zip(steps.times, live.step_all(steps), strict=True):
+            if at >= settled:
+                keep(scores, live.watch.seen.scores)
+        report(done, n_spans(start, until, step))
+    live.threshold = threshold_of(scores, budget_of(kind, place.settings), place.settings)
     live.watch.threshold = live.threshold.value
     return live
 
 
-def settled_threshold(scores: list[np.ndarray], budget: float, settings: Settings) -> Threshold:
+def keep(scores: list[np.ndarray], newest: np.ndarray) -> None:
+    """Add the newest scores; the oldest go where there are too many for the memory."""
+    scores.append(newest.astype(np.float32))
+    if len(scores) * len(newest) > MOST_SCORES:
+        del scores[0]
+
+
+def threshold_of(scores: list[np.ndarray], budget: float, settings: Settings) -> Threshold:
     """The threshold for a budget, from the scores of a detector that has grown up."""
-    step = timedelta(seconds=settings.step_seconds)
-    settled = scores[min(SETTLE // step, len(scores) // 3) :]
-    if not settled:
+    if not scores:
         return UNKNOWN
-    matrix = np.full((len(settled), len(settled[-1])), np.nan)
-    for row, one in enumerate(settled):
+    matrix = np.full((len(scores), len(scores[-1])), np.nan, np.float32)
+    for row, one in enumerate(scores):
         matrix[row, : len(one)] = one  # series that came later have no score before
     found = threshold_for(matrix, settings.step_seconds, budget)
     return found if timedelta(weeks=found.n_weeks) >= KNOWN else replace(found, value=np.nan)
+
+
+def is_due(place: Workspace, live: Live, until: datetime) -> bool:
+    """Whether one that has no threshold yet should learn anew, from a past that is long enough.
+
+    That is so each hour, and at once where older points were ingested since.
+    """
+    first = None if live.watching else first_at(place, live.kind)
+    if first is None or until - first < ENOUGH[live.kind]:
+        return False
+    older = live.learnt_from is None or first < live.learnt_from
+    return older or until - (live.began_at or first) >= RELEARN
+
+
+def relearn(place: Workspace, kind: Kind, report: Report) -> tuple[Live, list[Alert]]:
+    """Learn anew up to where the last look ended, since what was saved no longer fits.
+
+    The alerts that were open then end there: nobody knows their episodes any more.
+    """
+    desk = place.settings.desk
+    watermark = dict(place.store.detections(desk))[kind]
+    live = begin(place, kind, watermark, report)
+    raised = place.store.alerts(desks=[desk], kind=ALERT_KINDS[kind], limit=10_000)
+    ended = [replace(alert, closed_at=watermark) for alert in raised if alert.closed_at is None]
+    save(place, live, ended)
+    return live, ended
 
 
 # -- going on ---------------------------------------------------------------------------------
@@ -142,8 +131,9 @@ def advance(place: Workspace, live: Live, until: datetime, report: Report = sile
 
     Saved after each span, so that a kill costs the replay of one span.
     """
-    until = floor(until, place.settings.step_seconds)
-    total, changed = -((live.watermark - until) // SPAN), {}
+    step = place.settings.step_seconds
+    until, changed = floor(until, step), {}
+    total = n_spans(live.watermark, until, step)
     for done, steps in enumerate(feed(place, live.kind, live.watermark, until), start=1):
         alerts: dict[str, Alert] = {}
         for changes in live.step_all(steps):
@@ -152,10 +142,10 @@ def advance(place: Workspace, live: Live, until: datetime, report: Report = sile
                 alerts[alert.id] = alert
         for series, id in live.open.items():
             live.traces[id] = longer(live.traces.get(id), id, drawn(live, series))
-        live.watermark = utc(steps.times[-1]) + timedelta(seconds=place.settings.step_seconds)
+        live.watermark = utc(steps.times[-1]) + timedelta(seconds=step)
+        report(done, total)  # before saving: who has lost the lease learns of it there
         save(place, live, list(alerts.values()))
         changed |= alerts
-        report(done, total)
     return list(changed.values())
 
 
@@ -238,66 +228,21 @@ def longer(trace: Trace | None, id: str, recent: Recent) -> Trace:
     return Trace(id, known, **joined)
 
 
-# -- saving and resuming ----------------------------------------------------------------------
-
-
-def save(place: Workspace, live: Live, alerts: list[Alert]) -> None:
-    """Save what `live` knows, how far it looked and what came of it, all at once."""
-    kept = {alert.id for alert in alerts} | set(live.open.values())
-    traces = [trace for id, trace in live.traces.items() if id in kept]
-    live.traces = {id: live.traces[id] for id in live.open.values()}
-    desk = place.settings.desk
-    place.store.save_detection(desk, live.kind, live.watermark, packed(live), alerts, traces)
-
-
-def packed(live: Live) -> bytes:
-    """All that `resume` needs, as one npz."""
-    buffer = io.BytesIO()
-    began = np.nan if live.began_at is None else live.began_at.timestamp()
-    np.savez_compressed(
-        buffer,
-        keys=np.array(live.keys, dtype=str),
-        threshold=np.array(
-            [live.threshold.value, live.threshold.realised_per_week, live.threshold.n_weeks]
-        ),
-        began_at=np.array(began),
-        open_series=np.array(list(live.open), dtype=np.int64),
-        open_alerts=np.array(list(live.open.values()), dtype=str),
-        **live.watch.state(),
-    )
-    return buffer.getvalue()
-
-
-def resume(place: Workspace, kind: Kind) -> Live | None:
-    """The detection of this kind as it was last saved; None where it never began."""
-    saved = place.store.detection(place.settings.desk, kind)
-    if saved is None:
-        return None
-    with np.load(io.BytesIO(saved.state), allow_pickle=False) as arrays:
-        state = dict(arrays)
-    keys = [str(key) for key in state.pop("keys")]
-    watch = new_watch(kind, place.settings)
-    series, ids = state.pop("open_series"), state.pop("open_alerts")
-    threshold = Threshold(*(float(value) for value in state.pop("threshold")))
-    began_at = datetime.fromtimestamp(float(state.pop("began_at")), saved.watermark.tzinfo)
-    watch.restore(state)
-    live = Live(kind, watch, keys, saved.watermark, threshold, began_at)
-    live.open = {int(one): str(id) for one, id in zip(series, ids, strict=True)}
-    found = {id: place.store.trace(id) for id in live.open.values()}
-    live.traces = {id: trace for id, trace in found.items() if trace}
-    return live
+# -- one look ---------------------------------------------------------------------------------
 
 
 def detect(
     place: Workspace, kind: Kind, until: datetime, live: Live | None = None, report: Report = silent
 ) -> tuple[Live, list[Alert]]:
-    """Go on from where this kind stands, or begin; what is known then, and the alerts changed.
-
-    One that has no threshold yet learns anew from all that is stored, once a day.
-    """
-    live = live or resume(place, kind)
-    if live is None or (not live.watching and until - (live.began_at or until) >= RELEARN):
-        live = begin(place, kind, until, report)
-        save(place, live, [])
-        return live, []
-    return live, advance(place, live, until, report)
+    """Go on from where this kind stands, or begin; what is known then, and the alerts changed."""
+    ended: list[Alert] = []
+    if live is None:
+        try:
+            live = resume(place, kind)
+        except Outdated:
+            live, ended = relearn(place, kind, report)
+    if live is None or is_due(place, live, until):
+        live = begin(place, kind, max(until, live.watermark) if live else until, report)
+        save(place, live, ended)
+        return live, ended
+    return live, [*ended, *advance(place, live, until, report)]

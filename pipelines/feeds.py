@@ -16,7 +16,7 @@ TICKETS: Kind = "tickets"
 KINDS: tuple[Kind, ...] = (METRICS, TICKETS)
 TOTAL = "total"
 TARGET = "category"  # what tickets are counted by
-SPAN = timedelta(hours=12)  # what is read at once, and what a kill costs at most
+SPAN = timedelta(hours=12)  # about what is read at once, and what a kill costs at most
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,39 @@ class Steps:
         padded = np.column_stack([self.values, np.full(len(self.times), self.absent)])
         return padded[:, wanted]
 
+    def beginnings(self, known: Sequence[str]) -> list[tuple[int, str]]:
+        """The keys that are not known yet, each after the row in which it first shows up.
+
+        >>> values = np.array([[0.0, 0.0, 0.0], [0.0, 2.0, 0.0]])
+        >>> Steps(np.zeros(2, "M8[s]"), ["a", "b", "c"], values, absent=0.0).beginnings(["a"])
+        [(1, 'b')]
+        """
+        told = np.isfinite(self.values) & (self.values != self.absent)
+        first = told.argmax(axis=0).tolist()
+        new = set(np.array(self.keys, dtype=object)[told.any(axis=0)]) - set(known)
+        return sorted((row, key) for row, key in zip(first, self.keys, strict=True) if key in new)
+
+
+def span_of(step_seconds: int) -> timedelta:
+    """How much is read at once: whole steps, half a day of them or a little less.
+
+    >>> span_of(300), span_of(86_400)
+    (datetime.timedelta(seconds=43200), datetime.timedelta(days=1))
+    """
+    step = timedelta(seconds=step_seconds)
+    return max(SPAN // step, 1) * step
+
+
+def n_spans(start: datetime, stop: datetime, step_seconds: int) -> int:
+    """How many times `feed` reads."""
+    return max(-((start - stop) // span_of(step_seconds)), 0)
+
 
 def feed(place: Workspace, kind: Kind, start: datetime, stop: datetime) -> Iterator[Steps]:
     """The steps of [start, stop), in the order of time, at most half a day of them at once."""
     read = _points if kind == METRICS else _counts
     while start < stop:
-        end = min(start + SPAN, stop)
+        end = min(start + span_of(place.settings.step_seconds), stop)
         yield read(place, start, end)
         start = end
 

@@ -14,13 +14,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from data.history import Compacted
 from prefect import Task, flow, serve, task
 from prefect.artifacts import create_image_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.schedules import Cron, Interval
 
+from data.history import Compacted
 from data.settings import Settings
 from pipelines import compact as upkeep
 from pipelines import ingest as ingestion

@@ -13,7 +13,7 @@ from data.settings import Settings
 from data.sources.files import find_files, read_incidents, read_points, read_tickets
 from data.sources.rejects import Rejects
 from pipelines.console import Report, silent
-from pipelines.detect import METRICS
+from pipelines.feeds import METRICS
 from pipelines.workspace import Workspace
 
 
@@ -57,7 +57,7 @@ def ingest_tickets(
     """Read tickets from a file or a folder and store them, texts masked, requesters hashed."""
     settings, done = place.settings, Ingested()
     for file in find_files(path):
-        with Rejects(place.rejects_path(file)) as rejects:
+        with Rejects(place.rejects_path(flat(file, path))) as rejects:
             for tickets in read_tickets(
                 file,
                 desk=settings.desk,
@@ -86,7 +86,7 @@ def ingest_points(
     detection = place.store.detection(settings.desk, METRICS)
     watermark = detection.watermark if detection else None
     for file in find_files(path):
-        with Rejects(place.rejects_path(file)) as rejects:
+        with Rejects(place.rejects_path(flat(file, path))) as rejects:
             for points in read_points(
                 file, mapping=mapping or {}, timezone=settings.timezone, rejects=rejects
             ):
@@ -106,6 +106,15 @@ def ingest_incidents(place: Workspace, path: Path) -> Ingested:
         done.add(place.store.put_incidents(incidents))
     done.close(rejects)
     return done
+
+
+def flat(file: Path, path: Path) -> Path:
+    """A name for a file of the tree `path` that no other file of it has.
+
+    >>> flat(Path("export/may/cpu.csv"), Path("export")), flat(Path("cpu.csv"), Path("cpu.csv"))
+    (PosixPath('may-cpu.csv'), PosixPath('cpu.csv'))
+    """
+    return file if file == path else Path("-".join(file.relative_to(path).parts))
 
 
 def pseudonym_key(settings: Settings) -> str:

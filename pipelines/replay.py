@@ -1,6 +1,7 @@
 """What would have fired: files run through the detectors exactly as the clock would have it."""
 
 import csv
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from data.points import Points
 from data.records import Ticket
 from data.settings import Settings
 from data.sources.files import find_files, read_points, read_tickets
+from data.sources.opening import stem
 from data.sources.rejects import Rejects
 from features.grid import counts, regular
 from features.rolling import Counted, rolled_counts
@@ -68,18 +70,52 @@ def replay_metrics(
     One row a point, in the file's order. The threshold is set anew each day from the scores
     until then, for the budget of `settings`: no row knows anything of a later one.
     """
-    told, files = Told(), find_files(path)
-    for number, file in enumerate(files):
-        with Rejects(rejects_beside(out, file)) as rejects:
+    told, targets = Told(), targets_of(path, out)
+    for number, (file, target) in enumerate(targets.items()):
+        with Rejects(rejects_beside(target.parent, file)) as rejects:
             chunks = read_points(
                 file, mapping=mapping or {}, timezone=settings.timezone, rejects=rejects
             )
             points = joined(chunks)
-        target = out / (file.relative_to(path) if path.is_dir() else Path(file.name))
-        write_scores(replayed_points(points, settings, told, report), target.with_suffix(".csv"))
+        of_all = partly(report, number, len(targets))
+        write_scores(replayed_points(points, settings, told, of_all), target)
         told.n_files, told.n_points = number + 1, told.n_points + len(points.values)
         told.n_rejected += rejects.n
     return told
+
+
+def targets_of(path: Path, out: Path) -> dict[Path, Path]:
+    """The metric files under `path`, each with its score file; none may overwrite anything read."""
+    files = find_files(path)
+    folders = [file.relative_to(path).parent if path.is_dir() else Path() for file in files]
+    targets = {
+        file: out / folder / f"{stem(file)}.csv"
+        for file, folder in zip(files, folders, strict=True)
+    }
+    if path.is_dir() and out.absolute().is_relative_to(path.absolute()):
+        raise ValueError(f"--out must not lie in the folder that is read, {path}, got {out}")
+    check_apart(path, list(targets.values()))
+    return targets
+
+
+def check_apart(path: Path, targets: list[Path]) -> None:
+    """ValueError where a file would be written twice, or onto what is read."""
+    twice = [target for target, n in Counter(targets).items() if n > 1]
+    if twice:
+        raise ValueError(f"{path} holds several files whose scores would be {twice[0]}")
+    if any(target.exists() and target.samefile(path) for target in targets):
+        raise ValueError(f"--out would overwrite {path}, which is read; name another place")
+
+
+def partly(report: Report, number: int, n_files: int) -> Report:
+    """Reports the progress of one file of several as that of all."""
+    if n_files == 1:
+        return report
+
+    def part(done: float, total: float | None = None) -> None:
+        report(number + done / (total or done or 1), n_files)
+
+    return part
 
 
 def joined(chunks: Iterable[Points]) -> Points:
@@ -164,7 +200,7 @@ def write_scores(scored: Scored, to: Path) -> None:
     """Write one row a point, aside first, so that nobody reads half a file."""
     names = np.unique(scored.points.series.astype(str))
     several = len(names) > 1
-    times = np.datetime_as_string(scored.points.at.astype("datetime64[s]"))
+    times = np.datetime_as_string(scored.points.at.astype(f"M8[{finest(scored.points.at)}]"))
     with written(to) as file:
         rows = csv.writer(file)
         rows.writerow([*POINT_COLUMNS, *(["series"] if several else [])])
@@ -173,6 +209,15 @@ def write_scores(scored: Scored, to: Path) -> None:
             row = [time.replace("T", " "), repr(float(scored.points.values[i])), *lines]
             row.append("1" if scored.alerting[i] else "0")
             rows.writerow([*row, scored.points.series[i]] if several else row)
+
+
+def finest(at: np.ndarray) -> str:
+    """Whether times are told in seconds or in thousandths of one.
+
+    >>> finest(np.array(["2026-03-02T09:00:00.000"], "M8[ms]"))
+    's'
+    """
+    return "ms" if (at.astype("M8[ms]").astype(np.int64) % 1000).any() else "s"
 
 
 # -- tickets ------------------------------------------------------------------------------------
@@ -187,6 +232,7 @@ def replay_tickets(
     report: Report = silent,
 ) -> Told:
     """Replay a ticket file; one row an alert is written to `out`."""
+    check_apart(path, [out])
     told = Told(n_files=1)
     with Rejects(rejects_beside(out.parent, path)) as rejects:
         tickets = opened(
@@ -206,7 +252,8 @@ def replay_tickets(
     labels = [label for _, label in tickets]
     keys = [TOTAL, *sorted({label for label in labels if label} - {TOTAL})]
     step = settings.step_seconds
-    times, values = counts(at, labels, keys, day_of(at.min()), at.max(), step)
+    end = at.max() + np.timedelta64(1, "ms")  # the last ticket too
+    times, values = counts(at, labels, keys, day_of(at.min()), end, step)
     watch = Watch(
         Surge(len(keys), step_seconds=step, timezone=settings.timezone),
         float("nan"),
@@ -216,7 +263,8 @@ def replay_tickets(
     found = replay(watch, times, values, budget_per_week=settings.ticket_budget, progress=report)
     count(told, found, "surge", keys, times)
     shown = Shown(keys, times, by_the_hour(values, found, step))
-    write_alerts(found.changes, shown, (at, np.array(labels)), out, ZoneInfo(settings.timezone))
+    tickets = Tickets(at, np.array(labels), np.timedelta64(step, "s"))
+    write_alerts(found.changes, shown, tickets, out, ZoneInfo(settings.timezone))
     return told
 
 
@@ -260,11 +308,11 @@ def by_the_hour(values: np.ndarray, found: Replayed, step_seconds: int) -> Count
 def write_alerts(
     changes: list[Change],
     shown: Shown,
-    tickets: tuple[np.ndarray, np.ndarray],
+    tickets: "Tickets",
     to: Path,
     zone: ZoneInfo,
 ) -> None:
-    """One row an episode, as it stood at its end; `tickets` are times and labels, (n_tickets,)."""
+    """One row an episode, as it stood at its end."""
     last = {(change.series, change.opened_at): change for change in changes}
     with written(to) as file:
         rows = csv.writer(file)
@@ -279,14 +327,22 @@ def write_alerts(
                     "total" if key == TOTAL else "category",
                     key,
                     f"{change.score:.4g}",
-                    n_of(change, key, *tickets),
+                    tickets.of(change, key),
                     reason,
                 ]
             )
 
 
-def n_of(change: Change, key: str, at: np.ndarray, labels: np.ndarray) -> int:
-    """Tickets of an episode's kind, from an hour before it opened to its peak or its end."""
-    end = change.peak_at if change.closed_at is None else change.closed_at
-    inside = (at >= change.opened_at - np.timedelta64(3600, "s")) & (at <= end)
-    return int((inside & ((labels == key) | (key == TOTAL))).sum())
+class Tickets(NamedTuple):
+    """When tickets were opened and what they are about, each (n_tickets,), and a step's length."""
+
+    at: np.ndarray
+    labels: np.ndarray
+    step: np.timedelta64
+
+    def of(self, change: Change, key: str) -> int:
+        """How many are of an episode's kind, from an hour before it opened to its peak or end."""
+        last = change.peak_at if change.closed_at is None else change.closed_at
+        start, stop = change.opened_at - np.timedelta64(3600, "s"), last + self.step
+        inside = (self.at >= start) & (self.at < stop)
+        return int((inside & ((self.labels == key) | (key == TOTAL))).sum())

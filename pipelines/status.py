@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from rich.markup import escape
+
 from data.published import Pointer, open_published, pointer
 from pipelines.console import out
-from pipelines.detect import Live, resume
-from pipelines.feeds import KINDS
+from pipelines.feeds import KINDS, Kind
+from pipelines.live import Live, Outdated, resume
 from pipelines.workspace import Workspace, model_name
 
+MANY = 1000  # alerts that nobody has judged; more are not counted
 BEHIND = timedelta(hours=1)
 """A detector whose watermark lies further back than this has stopped."""
 
@@ -21,7 +24,7 @@ class Status:
     points: int
     span: tuple[datetime, datetime] | None
     champion: Pointer | None
-    detectors: dict[str, Live | None]
+    detectors: dict[Kind, Live | None]  # without those that must learn anew
     open_alerts: int
     problems: list[str]
     now: datetime
@@ -31,14 +34,19 @@ def look(place: Workspace, now: datetime) -> Status:
     """Read the whole state of one desk; changes nothing."""
     desk = place.settings.desk
     champion, trouble = champion_of(place)
-    detectors = {kind: resume(place, kind) for kind in KINDS}
+    detectors: dict[Kind, Live | None] = {}
+    for kind in KINDS:
+        try:
+            detectors[kind] = resume(place, kind)
+        except Outdated as error:
+            trouble.append(f"The {error}: `forewarn detect` learns anew")
     status = Status(
         counts=place.store.counts(desk),
         points=place.history.count(desk),
         span=place.history.span(desk),
         champion=champion,
         detectors=detectors,
-        open_alerts=len(place.store.alerts(desks=[desk], status="open", limit=1000)),
+        open_alerts=len(place.store.alerts(desks=[desk], status="open", limit=MANY)),
         problems=trouble,
         now=now,
     )
@@ -96,9 +104,10 @@ def show(status: Status) -> None:
     for kind, live in status.detectors.items():
         if live:
             out.print(f"[bold]{kind.capitalize():<10}[/] {state_of(live)}")
-    out.print(f"[bold]Alerts[/]     {status.open_alerts:,} open")
+    more = " or more" if status.open_alerts == MANY else ""
+    out.print(f"[bold]Alerts[/]     {status.open_alerts:,}{more} open")
     for problem in status.problems:
-        out.print(f"[yellow]![/] {problem}")
+        out.print(f"[yellow]![/] {escape(problem)}")
 
 
 def state_of(live: Live) -> str:

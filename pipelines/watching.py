@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 
 from data.records import Alert
 from pipelines.console import Report, err, out, progress, silent
-from pipelines.detect import Live, detect
+from pipelines.detect import detect
 from pipelines.feeds import KINDS, Kind
+from pipelines.live import Live
 from pipelines.status import state_of
 from pipelines.workspace import Workspace
 
 LEASE_SECONDS = 60.0  # a holder that has not renewed for so long is taken for dead
-LONG_LOOK = 2.0  # seconds from which a look deserves a progress bar
 
 
 @dataclass
@@ -86,7 +86,7 @@ def alone(place: Workspace) -> Iterator[Callable[[], None]]:
 
     def renew() -> None:
         if not place.store.take_lease(name, holder, datetime.now(UTC), LEASE_SECONDS):
-            raise RuntimeError(
+            raise TimeoutError(
                 f"another process took over detection for desk {place.settings.desk!r} "
                 f"while this one was held up for over {LEASE_SECONDS:.0f} s; nothing is lost"
             )
@@ -101,12 +101,20 @@ def follow(place: Workspace) -> None:
     """Look once a step until stopped; each alert that opens or closes is a line."""
     known = look(place, datetime.now(UTC))
     say(known)
-    out.print("Watching. Stop with Ctrl-C; nothing is lost")
+    out.print("Looking on. Stop with Ctrl-C; nothing is lost")
     while True:
         time.sleep(seconds_to_next(time.time(), place.settings.step_seconds))
-        known = look(place, datetime.now(UTC), known, quiet=True)
-        for alert in known.alerts:
+        try:
+            found = look(place, datetime.now(UTC), known, quiet=True)
+        except TimeoutError as error:
+            err.print(str(error), markup=False)
+            continue  # the next look takes up what the other process saved
+        for kind, live in found.live.items():
+            if live.watching and not known.live[kind].watching:
+                say_state(kind, live)
+        for alert in found.alerts:
             say_alert(alert)
+        known = found
 
 
 def seconds_to_next(now: float, step_seconds: int) -> float:
@@ -121,11 +129,16 @@ def seconds_to_next(now: float, step_seconds: int) -> float:
 def say(found: Look) -> None:
     """Print where each detector stands, and what it raised."""
     for kind, live in found.live.items():
-        out.print(f"[bold]{kind.capitalize()}[/] {state_of(live)}")
+        say_state(kind, live)
     for alert in sorted(found.alerts, key=lambda alert: alert.opened_at):
         say_alert(alert)
     if not found.alerts:
         out.print("No alerts")
+
+
+def say_state(kind: Kind, live: Live) -> None:
+    """One line a detector."""
+    out.print(f"[bold]{kind.capitalize()}[/] {state_of(live)}")
 
 
 def say_alert(alert: Alert) -> None:

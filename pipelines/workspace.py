@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data.history import History
-
 from data.settings import Settings
 from data.store import Store
 

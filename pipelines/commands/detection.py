@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.commands.shared import Flow, Maps, as_flow, mapping_of, relative, settings_of
+from pipelines.commands.shared import (
+    Flow,
+    Maps,
+    as_flow,
+    flows_of,
+    mapping_of,
+    relative,
+    settings_of,
+)
 
 if TYPE_CHECKING:
     from pipelines.replay import Told
@@ -37,10 +45,12 @@ def detect(
     from pipelines.workspace import workspace
 
     end = until.replace(tzinfo=UTC) if until else None
+    if end and end > datetime.now(UTC):
+        raise ValueError(f"--until wants a time that has passed, in UTC, got {until}")
+    if follow and (end or flow):
+        raise ValueError("--follow goes on by itself: leave --until and --flow away")
     if as_flow(context, flow) and not follow:
-        from pipelines import flows
-
-        watching.say(flows.detect(end))
+        watching.say(flows_of(context).detect(end))
         return
     with workspace(settings_of(context)) as place:
         if follow:
@@ -77,9 +87,7 @@ def replay_metrics(
     settings = with_budget(settings_of(context), budget)
     mapping = mapping_of(maps)
     if as_flow(context, flow):
-        from pipelines import flows
-
-        told = flows.replay("metrics", str(path), str(out), mapping, budget)
+        told = flows_of(context).replay("metrics", str(path), str(out), mapping, budget)
     else:
         with console.progress("replay") as report:
             told = run(path, out, settings, mapping=mapping, report=report)
@@ -108,9 +116,7 @@ def replay_tickets(
     settings = with_budget(settings_of(context), budget)
     mapping = mapping_of(maps)
     if as_flow(context, flow):
-        from pipelines import flows
-
-        told = flows.replay("tickets", str(path), str(out), mapping, budget)
+        told = flows_of(context).replay("tickets", str(path), str(out), mapping, budget)
     else:
         with console.progress("replay") as report:
             told = run(path, out, settings, mapping=mapping, report=report)

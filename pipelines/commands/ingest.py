@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.shared import Flow, Maps, as_flow, mapping_of, say_ingested, settings_of
+from pipelines.commands.shared import (
+    Flow,
+    Maps,
+    as_flow,
+    flows_of,
+    mapping_of,
+    say_ingested,
+    settings_of,
+)
 
 app = typer.Typer(no_args_is_help=True, help="Read tickets, metrics or known incidents from files.")
 
@@ -44,9 +52,7 @@ def tickets(
 
     mapping = mapping_of(maps)
     if as_flow(context, flow):
-        from pipelines import flows
-
-        done = flows.ingest("tickets", str(path), mapping, label, source)
+        done = flows_of(context).ingest("tickets", str(path), mapping, label, source)
     else:
         with workspace(settings_of(context)) as place, console.progress("tickets") as report:
             done = ingest_tickets(
@@ -72,9 +78,7 @@ def metrics(context: typer.Context, path: Files, maps: Maps = None, flow: Flow =
 
     mapping = mapping_of(maps)
     if as_flow(context, flow):
-        from pipelines import flows
-
-        done = flows.ingest("metrics", str(path), mapping)
+        done = flows_of(context).ingest("metrics", str(path), mapping)
     else:
         with workspace(settings_of(context)) as place, console.progress("points") as report:
             done = ingest_points(place, path, mapping=mapping, report=report)

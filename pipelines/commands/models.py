@@ -5,7 +5,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from pipelines.commands.shared import Flow, Maps, as_flow, mapping_of, relative, settings_of
+from pipelines.commands.shared import (
+    Flow,
+    Maps,
+    as_flow,
+    flows_of,
+    mapping_of,
+    relative,
+    settings_of,
+)
 
 app = typer.Typer(no_args_is_help=True, help="List, promote and roll back the ticket models.")
 
@@ -61,9 +69,7 @@ def train(
         precision=precision,
     )
     if as_flow(context, flow):
-        from pipelines import flows
-
-        report = flows.train(recipe, promote)
+        report = flows_of(context).train(recipe, promote)
     else:
         with workspace(settings_of(context)) as place:
             report = run(place, recipe, promoted=promote, step=console.shown)

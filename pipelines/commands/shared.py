@@ -1,6 +1,7 @@
 """What several commands need."""
 
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,6 +34,17 @@ def settings_of(context: typer.Context) -> Settings:
 def as_flow(context: typer.Context, asked: bool) -> bool:
     """Whether this command runs as a Prefect flow."""
     return asked or bool(settings_of(context).prefect_api_url)
+
+
+def flows_of(context: typer.Context) -> ModuleType:
+    """The flows, ready to run: Prefect's folder is there, and its server where one is named."""
+    settings = settings_of(context)
+    settings.home.mkdir(parents=True, exist_ok=True)  # Prefect makes its own folder, not this one
+    from pipelines import flows
+
+    if settings.prefect_api_url:
+        flows.wait_for_server(settings.prefect_api_url, seconds=10)
+    return flows
 
 
 def mapping_of(maps: list[str] | None) -> dict[str, str]:

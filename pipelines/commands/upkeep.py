@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.shared import Flow, as_flow, relative, settings_of
+from pipelines.commands.shared import Flow, as_flow, flows_of, relative, settings_of
 
 erase = typer.Typer(no_args_is_help=True, help="Delete a ticket, or all that a requester wrote.")
 
@@ -27,9 +27,7 @@ def compact(context: typer.Context, flow: Flow = False) -> None:
     from pipelines.workspace import workspace
 
     if as_flow(context, flow):
-        from pipelines import flows
-
-        done = flows.compact()
+        done = flows_of(context).compact()
     else:
         with workspace(settings_of(context)) as place, console.progress("days") as report:
             done = compact_history(place, datetime.now(UTC), report)

@@ -1,0 +1,158 @@
+"""A detector at work on one desk: what it knows, how far it has looked, and how both are kept."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from data.records import Alert, Trace
+from data.settings import Settings
+from data.store import Detection
+from models.budget import Threshold
+from models.seasonal import Seasonal
+from models.surge import Surge
+from models.watch import Change, Watch
+from pipelines.feeds import METRICS, TICKETS, Kind, Steps, span_of
+from pipelines.workspace import Workspace
+
+UNKNOWN = Threshold(float("nan"), float("nan"), 0.0)
+HOUR = timedelta(hours=1)  # tickets are told by the hour: a step's count is too small to read
+ENOUGH = {METRICS: timedelta(days=4), TICKETS: timedelta(weeks=2)}  # of a past to learn from
+NEEDS = {METRICS: "4 days of points", TICKETS: "2 weeks of tickets"}
+
+
+class Outdated(ValueError):
+    """What was saved belongs to other settings, or to another version; it is learnt anew."""
+
+
+@dataclass
+class Live:
+    """A watch on one kind of series of one desk, and how far it has looked."""
+
+    kind: Kind
+    watch: Watch
+    keys: list[str]
+    watermark: datetime
+    threshold: Threshold = UNKNOWN
+    began_at: datetime | None = None
+    learnt_from: datetime | None = None  # the first point or ticket there was when it began
+    open: dict[int, str] = field(default_factory=dict)  # the alert of each series that has one
+    traces: dict[str, Trace] = field(default_factory=dict)  # of alerts that are open
+
+    @property
+    def watching(self) -> bool:
+        """Whether it knows enough to alert; until then it learns."""
+        return bool(np.isfinite(self.threshold.value))
+
+    @property
+    def needs(self) -> str:
+        return NEEDS[self.kind]
+
+    def step_all(self, steps: Steps) -> Iterator[list[Change]]:
+        """Take in some steps; what each one changed.
+
+        A new series begins with the step that it first shows up in, however many steps are
+        taken in at once: many small looks and a large one must come to the same.
+        """
+        new = steps.beginnings(self.keys)
+        values = steps.of([*self.keys, *(key for _, key in new)])
+        for row, at in enumerate(steps.times):
+            begun = [key for first, key in new if first == row]
+            if begun:
+                self.keys = [*self.keys, *begun]
+                self.watch.resize(len(self.keys))
+            yield self.watch.step(at, values[row, : len(self.keys)])
+
+
+def new_watch(kind: Kind, settings: Settings) -> Watch:
+    """A watch that has seen nothing."""
+    make = Seasonal if kind == METRICS else Surge
+    detector = make(0, step_seconds=settings.step_seconds, timezone=settings.timezone)
+    return Watch(
+        detector,
+        float("nan"),
+        n_series=0,
+        step_seconds=settings.step_seconds,
+        recent_seconds=int((span_of(settings.step_seconds) + HOUR).total_seconds()),
+    )
+
+
+def budget_of(kind: Kind, settings: Settings) -> float:
+    """False alerts a week that the desk accepts of this kind."""
+    return settings.metric_budget if kind == METRICS else settings.ticket_budget
+
+
+def terms(kind: Kind, settings: Settings) -> str:
+    """The settings that what is learnt depends on; with others it is learnt anew.
+
+    >>> terms("metrics", Settings())
+    'steps of 300 s, UTC, 1 false alerts a week'
+    """
+    grid = f"steps of {settings.step_seconds} s, {settings.timezone}"
+    return f"{grid}, {budget_of(kind, settings):g} false alerts a week"
+
+
+def save(place: Workspace, live: Live, alerts: list[Alert]) -> None:
+    """Save what `live` knows, how far it looked and what came of it, all at once."""
+    kept = {alert.id for alert in alerts} | set(live.open.values())
+    traces = [trace for id, trace in live.traces.items() if id in kept]
+    live.traces = {id: live.traces[id] for id in live.open.values()}
+    desk, state = place.settings.desk, packed(live, terms(live.kind, place.settings))
+    place.store.save_detection(desk, live.kind, live.watermark, state, alerts, traces)
+
+
+def packed(live: Live, learnt_with: str) -> bytes:
+    """All that `unpacked` needs, as one npz."""
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        terms=np.array(learnt_with),
+        keys=np.array(live.keys, dtype=str),
+        threshold=np.array(
+            [live.threshold.value, live.threshold.realised_per_week, live.threshold.n_weeks]
+        ),
+        since=np.array([_seconds(live.began_at), _seconds(live.learnt_from)]),
+        open_series=np.array(list(live.open), dtype=np.int64),
+        open_alerts=np.array(list(live.open.values()), dtype=str),
+        **live.watch.state(),
+    )
+    return buffer.getvalue()
+
+
+def _seconds(at: datetime | None) -> float:
+    return np.nan if at is None else at.timestamp()
+
+
+def resume(place: Workspace, kind: Kind) -> Live | None:
+    """The detection of this kind as it was last saved; None where it never began."""
+    saved = place.store.detection(place.settings.desk, kind)
+    if saved is None:
+        return None
+    live = unpacked(kind, saved, place.settings)
+    found = {id: place.store.trace(id) for id in live.open.values()}
+    live.traces = {id: trace for id, trace in found.items() if trace}
+    return live
+
+
+def unpacked(kind: Kind, saved: Detection, settings: Settings) -> Live:
+    """What was saved, without its charts; Outdated where it does not fit what is set now."""
+    with np.load(io.BytesIO(saved.state), allow_pickle=False) as arrays:
+        state = dict(arrays)
+    now, was = terms(kind, settings), str(state.pop("terms", "those of an earlier version"))
+    if was != now:
+        raise Outdated(f"{kind} were learnt with {was}, and the settings are now {now}")
+    keys = [str(key) for key in state.pop("keys")]
+    series, ids = state.pop("open_series"), state.pop("open_alerts")
+    threshold = Threshold(*(float(value) for value in state.pop("threshold")))
+    since = [
+        None if np.isnan(seconds) else datetime.fromtimestamp(seconds, saved.watermark.tzinfo)
+        for seconds in state.pop("since").tolist()
+    ]
+    try:
+        watch = new_watch(kind, settings).restore(state)
+    except ValueError as error:
+        raise Outdated(f"{kind} were learnt by an earlier version: {error}") from error
+    known = dict(zip(series.tolist(), ids.tolist(), strict=True))
+    return Live(kind, watch, keys, saved.watermark, threshold, *since, open=known)
