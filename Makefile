@@ -33,7 +33,7 @@ demo: $(INSTALLED) ## simulate a desk, train, detect, then serve it (SERVE=0 sto
 
 test: $(INSTALLED) ## every test, the notebooks with them
 	$(BIN)/pytest -q
-	$(BIN)/pytest -q --nbmake --nbmake-timeout=600 -p no:doctest notebooks
+	$(BIN)/pytest -q --nbmake --nbmake-timeout=600 notebooks
 
 check: $(INSTALLED) ## lint, types, import contracts, doctests: about a minute
 	$(BIN)/ruff check .
