@@ -26,7 +26,7 @@ def busier(learnt: np.ndarray, live: np.ndarray, steps_an_hour: int) -> np.ndarr
     """Which steps of `live` end an hour with more tickets than any hour learnt had.
 
     >>> busier(np.array([[1.0], [1.0], [0.0]]), np.array([[2.0], [1.0]]), 2).ravel()
-    array([ True,  True])
+    array([False,  True])
     """
     most = np.nanmax(rolled(learnt, steps_an_hour), axis=0)
     joined = np.concatenate([learnt[1 - steps_an_hour :], live]) if steps_an_hour > 1 else live

@@ -19,8 +19,8 @@ from data.records import Alert
 from data.settings import Settings
 from pipelines import demo
 from pipelines.console import quiet
-from pipelines.detect import ALERT_KINDS, HOUR, LOOK_BACK
-from pipelines.feeds import KINDS, TICKETS, Kind, feed
+from pipelines.detect import ALERT_KINDS
+from pipelines.feeds import KINDS, TICKETS, Kind, feed, first_at
 from pipelines.found import Comparison, compare
 from pipelines.workspace import Workspace, workspace
 
@@ -101,7 +101,7 @@ class Watched(NamedTuple):
 
     @classmethod
     def of(cls, place: Workspace, kind: Kind, start: datetime, stop: datetime) -> "Watched":
-        parts = list(feed(place, kind, start - LOOK_BACK, stop))
+        parts = list(feed(place, kind, first_at(place, kind) or start, stop))
         keys = sorted({key for part in parts for key in part.keys})
         times = np.concatenate([part.times for part in parts])
         values = np.concatenate([part.of(keys) for part in parts])
@@ -111,8 +111,7 @@ class Watched(NamedTuple):
     def static(self, step_seconds: int) -> Iterator[Alert]:
         """The alerts of fixed limits."""
         if self.kind == TICKETS:
-            n = int(HOUR.total_seconds()) // step_seconds
-            over = baselines.busier(self.learnt, self.live, n)
+            over = baselines.busier(self.learnt, self.live, 3600 // step_seconds)
         else:
             over = baselines.beyond(self.learnt, self.live)
         return baselines.episodes(ALERT_KINDS[self.kind], self.keys, self.times, over)

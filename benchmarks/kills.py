@@ -1,6 +1,7 @@
 """Commands killed at random moments and run again: does anything get lost or doubled?"""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -22,7 +23,15 @@ from data.store import Store
 DESK, N_ROUNDS = "demo", 4
 END = datetime(2025, 3, 3, tzinfo=UTC)  # long past, so that all of it is old enough to compact
 LIVE_FROM = END - timedelta(weeks=1)
-COLUMNS = ("command", "undisturbed, s", "kills", "met it running", "equal afterwards", "differs")
+STEP_SECONDS = 900  # a coarse grid: a third of the steps, and the same saves
+COLUMNS = (
+    "command",
+    "undisturbed, CPU s",
+    "kills",
+    "met it running",
+    "equal afterwards",
+    "differs",
+)
 
 
 class Step(NamedTuple):
@@ -33,11 +42,15 @@ class Step(NamedTuple):
 
 
 class Calm(NamedTuple):
-    """A step that nobody disturbed: how long it took, and what stood there after it."""
+    """A step that nobody disturbed: its CPU seconds, and what stood there after it."""
 
     step: Step
     seconds: float
     held: Held
+
+
+Moment = Callable[[int], bool]
+"""Told the id of a running process: whether it is to be ended now."""
 
 
 class Outcome(NamedTuple):
@@ -120,15 +133,16 @@ def markdown(rows: list[list[str]]) -> str:
 
 
 def run(command: Sequence[str], env: Mapping[str, str]) -> float:
-    """Run a `forewarn` command to its end; the seconds that it took."""
-    began = time.monotonic()
+    """Run a `forewarn` command to its end; the CPU seconds that it took."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(forewarn(command), env=env, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"forewarn {' '.join(command)} came to {done.returncode}: {done.stderr}")
-    return time.monotonic() - began
+    now = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return now.ru_utime + now.ru_stime - before.ru_utime - before.ru_stime
 
 
-def kill(command: Sequence[str], env: Mapping[str, str], moment: Callable[[], bool]) -> bool:
+def kill(command: Sequence[str], env: Mapping[str, str], moment: Moment) -> bool:
     """Start a command and end its whole process group once it is `moment`.
 
     Whether it was still running then.
@@ -140,25 +154,26 @@ def kill(command: Sequence[str], env: Mapping[str, str], moment: Callable[[], bo
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    while process.poll() is None and not moment():
+    while process.poll() is None:
+        if moment(process.pid):
+            os.killpg(process.pid, signal.SIGKILL)
+            break
         time.sleep(0.0002)
-    met = process.poll() is None
-    if met:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    met = process.wait() == -signal.SIGKILL
+    if met and command[0] == "detect":
         let_go(Path(env["FOREWARN_HOME"]), process.pid)
     return met
 
 
-def after(seconds: float) -> Callable[[], bool]:
-    """So many seconds from the first time that it is asked."""
-    began: list[float] = []
+def after(cpu_seconds: float) -> Moment:
+    """When a process has worked for so long: unlike the clock's, its own time knows no load."""
+    return lambda pid: worked(pid) >= cpu_seconds
 
-    def come() -> bool:
-        began[:] = began or [time.monotonic()]
-        return time.monotonic() - began[0] >= seconds
 
-    return come
+def worked(pid: int) -> float:
+    """CPU seconds of a process that has not been waited for."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def let_go(home: Path, pid: int) -> None:
@@ -178,5 +193,9 @@ def forewarn(command: Sequence[str]) -> list[str]:
 def variables(home: Path) -> dict[str, str]:
     """This process's environment, for an installation whose pseudonyms are always the same."""
     kept = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
-    ours = {"FOREWARN_HOME": str(home), "FOREWARN_DESK": DESK, "FOREWARN_HMAC_KEY": "a" * 32}
-    return kept | ours
+    return kept | {
+        "FOREWARN_HOME": str(home),
+        "FOREWARN_DESK": DESK,
+        "FOREWARN_HMAC_KEY": "a" * 32,
+        "FOREWARN_STEP_SECONDS": str(STEP_SECONDS),
+    }

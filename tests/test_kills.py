@@ -39,7 +39,7 @@ def test_alerts_stand_at_once_when_the_watermark_has_moved_past_them(calm, alert
         run(step.step.command, env)
     store = Store(f"sqlite:///{tmp_path / 'forewarn.db'}")
 
-    def looked_past() -> bool:
+    def looked_past(pid: int) -> bool:
         return dict(store.detections(DESK))["metrics"] > alerts[0].opened_at
 
     assert kill(watching.step.command, env, looked_past)
