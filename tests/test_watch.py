@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from features.robust import mad
-from models.match import match
 from models.replay import replay
 from models.seasonal import Seasonal
 from models.surge import Surge
@@ -184,29 +183,6 @@ def test_surges_are_watched_like_metrics():
 
 def hours(*numbers):
     return START + (np.array(numbers) * 60).astype("timedelta64[m]")
-
-
-def test_matching_by_hand():
-    # Incident A 10-12 h: alerts at 9 (early, so false) and 11 (60 min). B 20-21 h: found at 23,
-    # its last moment of grace. C 30-31 h: the alert at 33.5 is too late, and false.
-    alerts = [*hours(9, 11, 23), START + np.timedelta64(33 * 60 + 30, "m")]
-    spans = list(zip(hours(10, 20, 30), hours(12, 21, 31), strict=True))
-    found = match(alerts, spans, START, START + np.timedelta64(14, "D"))
-    np.testing.assert_array_equal(found.minutes, [60, 180, np.nan])
-    np.testing.assert_array_equal(found.is_false, [True, False, False, True])
-    assert found.share_found == pytest.approx(2 / 3)
-    assert (found.median_minutes, found.n_false, found.false_per_week) == (120, 2, 1.0)
-
-
-def test_false_alerts_close_together_can_count_once():
-    alerts = hours(1, 1.5, 2.5, 9)
-    stop = START + np.timedelta64(7, "D")
-    assert match(alerts, [], START, stop).n_false == 4
-    assert match(alerts, [], START, stop, merge_seconds=3600).n_false == 3
-
-
-def test_no_incident_has_no_share():
-    assert np.isnan(match([], [], START, START + np.timedelta64(7, "D")).share_found)
 
 
 def test_mad_leaves_missing_values_out():
