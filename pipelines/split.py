@@ -67,7 +67,7 @@ def _without_known(train: Dataset, test: Dataset, ordered: bool, how: str) -> Sp
         n = len(test) - len(rows)
         notes += (f"{n:,} test tickets whose text stands in training too were dropped",)
     if not rows or not len(train):
-        raise ValueError(
-            f"wanted tickets to learn from and to test on, got {len(train):,} and {len(rows):,}"
-        )
+        found = f"{len(train):,} and {len(rows):,}"
+        told = f"wanted tickets to learn from and to test on, got {found}"
+        raise ValueError("; ".join((told, *notes)))
     return Split(train, test.take(rows), ordered, how, notes)

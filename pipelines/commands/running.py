@@ -26,7 +26,7 @@ def serve(context: typer.Context) -> None:
 
 
 def flows(context: typer.Context) -> None:
-    """Keep the Prefect schedules: detect each minute, compact and expire each night, train weekly.
+    """Keep the Prefect schedules: detect once a step, compact and expire nightly, train weekly.
 
     Needs a Prefect server (`make up` starts one) and PREFECT_API_URL.
     """
