@@ -14,11 +14,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from prefect import Task, flow, serve, task
+from prefect import Flow, Task, flow, serve, task
 from prefect.artifacts import create_image_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron, Interval
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.types.entrypoint import EntrypointType
 
 from data.history import Compacted
 from data.settings import Settings
@@ -72,6 +75,12 @@ def step(what: str, work: Callable[[Report], T]) -> T:
         retry_condition_fn=may_mend_itself,
         cache_policy=NO_CACHE,
     )()
+
+
+def at_once(run: Flow[..., T], *arguments: object) -> T:
+    """Run a flow in this process, without the heartbeat: its thread would hold it for a second."""
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        return run(*arguments)
 
 
 @flow(name="ingest", flow_run_name="ingest-{kind}", validate_parameters=False)
@@ -202,12 +211,21 @@ def wait_for_server(api_url: str, seconds: float = 120.0) -> None:
 def keep_schedules() -> None:
     """Run the flows on their schedules until stopped."""
     wait_for_server(settings().prefect_api_url)
-    every_step = Interval(timedelta(seconds=max(settings().step_seconds, 60)))
-    serve(
-        detect.to_deployment("live", schedule=every_step),
-        compact.to_deployment("nightly", schedule=Cron("15 2 * * *")),
-        retrain.to_deployment("weekly", schedule=Cron("30 3 * * 0")),
-        ingest.to_deployment("on-demand"),
-        replay.to_deployment("on-demand"),
-        limit=2,
-    )
+    serve(*deployments(settings().step_seconds), limit=2)
+
+
+def deployments(step_seconds: int) -> list[RunnerDeployment]:
+    """Every flow, with its schedule where it has one.
+
+    Prefect loads a flow by its module: by its file it would find `pipelines/models.py` where
+    the flow means the package `models`.
+    """
+    every_step = Interval(timedelta(seconds=max(step_seconds, 60)))
+    by_module = EntrypointType.MODULE_PATH
+    return [
+        detect.to_deployment("live", schedule=every_step, entrypoint_type=by_module),
+        compact.to_deployment("nightly", schedule=Cron("15 2 * * *"), entrypoint_type=by_module),
+        retrain.to_deployment("weekly", schedule=Cron("30 3 * * 0"), entrypoint_type=by_module),
+        ingest.to_deployment("on-demand", entrypoint_type=by_module),
+        replay.to_deployment("on-demand", entrypoint_type=by_module),
+    ]

@@ -10,9 +10,9 @@ from pipelines.commands.shared import (
     Flow,
     Maps,
     as_flow,
-    flows_of,
     mapping_of,
     relative,
+    run_flow,
     settings_of,
 )
 
@@ -50,7 +50,7 @@ def detect(
     if follow and (end or flow):
         raise ValueError("--follow goes on by itself: leave --until and --flow away")
     if as_flow(context, flow) and not follow:
-        watching.say(flows_of(context).detect(end))
+        watching.say(run_flow(context, "detect", end))
         return
     with workspace(settings_of(context)) as place:
         if follow:
@@ -87,7 +87,7 @@ def replay_metrics(
     settings = with_budget(settings_of(context), budget)
     mapping = mapping_of(maps)
     if as_flow(context, flow):
-        told = flows_of(context).replay("metrics", str(path), str(out), mapping, budget)
+        told = run_flow(context, "replay", "metrics", str(path), str(out), mapping, budget)
     else:
         with console.progress("replay") as report:
             told = run(path, out, settings, mapping=mapping, report=report)
@@ -116,7 +116,7 @@ def replay_tickets(
     settings = with_budget(settings_of(context), budget)
     mapping = mapping_of(maps)
     if as_flow(context, flow):
-        told = flows_of(context).replay("tickets", str(path), str(out), mapping, budget)
+        told = run_flow(context, "replay", "tickets", str(path), str(out), mapping, budget)
     else:
         with console.progress("replay") as report:
             told = run(path, out, settings, mapping=mapping, report=report)

@@ -9,8 +9,8 @@ from pipelines.commands.shared import (
     Flow,
     Maps,
     as_flow,
-    flows_of,
     mapping_of,
+    run_flow,
     say_ingested,
     settings_of,
 )
@@ -52,7 +52,7 @@ def tickets(
 
     mapping = mapping_of(maps)
     if as_flow(context, flow):
-        done = flows_of(context).ingest("tickets", str(path), mapping, label, source)
+        done = run_flow(context, "ingest", "tickets", str(path), mapping, label, source)
     else:
         with workspace(settings_of(context)) as place, console.progress("tickets") as report:
             done = ingest_tickets(
@@ -78,7 +78,7 @@ def metrics(context: typer.Context, path: Files, maps: Maps = None, flow: Flow =
 
     mapping = mapping_of(maps)
     if as_flow(context, flow):
-        done = flows_of(context).ingest("metrics", str(path), mapping)
+        done = run_flow(context, "ingest", "metrics", str(path), mapping)
     else:
         with workspace(settings_of(context)) as place, console.progress("points") as report:
             done = ingest_points(place, path, mapping=mapping, report=report)

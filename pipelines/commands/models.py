@@ -9,9 +9,9 @@ from pipelines.commands.shared import (
     Flow,
     Maps,
     as_flow,
-    flows_of,
     mapping_of,
     relative,
+    run_flow,
     settings_of,
 )
 
@@ -69,7 +69,7 @@ def train(
         precision=precision,
     )
     if as_flow(context, flow):
-        report = flows_of(context).train(recipe, promote)
+        report = run_flow(context, "train", recipe, promote)
     else:
         with workspace(settings_of(context)) as place:
             report = run(place, recipe, promoted=promote, step=console.shown)

@@ -1,8 +1,7 @@
 """What several commands need."""
 
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -36,15 +35,15 @@ def as_flow(context: typer.Context, asked: bool) -> bool:
     return asked or bool(settings_of(context).prefect_api_url)
 
 
-def flows_of(context: typer.Context) -> ModuleType:
-    """The flows, ready to run: Prefect's folder is there, and its server where one is named."""
+def run_flow(context: typer.Context, name: str, *arguments: object) -> Any:
+    """Run a flow in this process, on the Prefect server that is named, or on one of its own."""
     settings = settings_of(context)
     settings.home.mkdir(parents=True, exist_ok=True)  # Prefect makes its own folder, not this one
     from pipelines import flows
 
     if settings.prefect_api_url:
         flows.wait_for_server(settings.prefect_api_url, seconds=10)
-    return flows
+    return flows.at_once(getattr(flows, name), *arguments)
 
 
 def mapping_of(maps: list[str] | None) -> dict[str, str]:

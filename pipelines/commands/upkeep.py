@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.shared import Flow, as_flow, flows_of, relative, settings_of
+from pipelines.commands.shared import Flow, as_flow, relative, run_flow, settings_of
 
 erase = typer.Typer(no_args_is_help=True, help="Delete a ticket, or all that a requester wrote.")
 
@@ -27,7 +27,7 @@ def compact(context: typer.Context, flow: Flow = False) -> None:
     from pipelines.workspace import workspace
 
     if as_flow(context, flow):
-        done = flows_of(context).compact()
+        done = run_flow(context, "compact")
     else:
         with workspace(settings_of(context)) as place, console.progress("days") as report:
             done = compact_history(place, datetime.now(UTC), report)
