@@ -9,7 +9,8 @@ KEPT := $(abspath $(or $(FOREWARN_HOME),var))
 PREFECT_PORT ?= 4200
 MLFLOW_PORT ?= 5000
 UP := PATH="$(abspath $(BIN)):$$PATH" FOREWARN_HOME=$(KEPT) PREFECT_HOME=$(KEPT)/prefect \
-  PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 PREFECT_PORT=$(PREFECT_PORT) \
+  PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 MLFLOW_DISABLE_TELEMETRY=true \
+  MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false PREFECT_PORT=$(PREFECT_PORT) \
   PREFECT_API_URL=http://127.0.0.1:$(PREFECT_PORT)/api MLFLOW_PORT=$(MLFLOW_PORT) \
   MLFLOW_BACKEND=$(or $(FOREWARN_MLFLOW_URI),sqlite:///$(KEPT)/mlflow.db)
 export PYTHONUNBUFFERED := 1
@@ -40,7 +41,7 @@ check: $(INSTALLED) ## lint, types, import contracts, doctests: about a minute
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q api data features models ops
+	$(BIN)/pytest -q api data features models ops pipelines
 	$(BIN)/nbstripout --verify notebooks/*.ipynb
 
 serve: $(INSTALLED) ## the endpoint and the page, on FOREWARN_HOST:FOREWARN_PORT
@@ -48,7 +49,7 @@ serve: $(INSTALLED) ## the endpoint and the page, on FOREWARN_HOST:FOREWARN_PORT
 
 up: $(INSTALLED) ## Prefect server, schedules, MLflow UI and endpoint together
 	@mkdir -p $(KEPT)
-	$(UP) $(BIN)/honcho start
+	@$(UP) $(BIN)/honcho start || [ $$? = 130 ] # Ctrl-C is how it ends
 
 bench: $(INSTALLED) ## measure everything anew and write docs/benchmarks.md
 	$(BIN)/python -m benchmarks

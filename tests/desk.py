@@ -1,4 +1,4 @@
-"""A small simulated desk's files, and a workspace on a home of its own, for the tests of pipelines."""
+"""A small simulated desk's files, and a workspace on a home of its own."""
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,9 +37,8 @@ def placed(home: Path, **changed: object) -> Iterator[Workspace]:
 def wave(start: datetime, days: float, *, series: str = "cpu", seed: int = 0) -> Points:
     """A day's rhythm with noise, a point a step."""
     n = int(timedelta(days=days) / STEP)
-    at = np.datetime64(start.replace(tzinfo=None), "ms") + np.arange(n) * np.timedelta64(
-        int(STEP.total_seconds() * 1000), "ms"
-    )
+    first, step = np.datetime64(start.replace(tzinfo=None), "ms"), STEP // timedelta(milliseconds=1)
+    at = first + np.arange(n) * np.timedelta64(step, "ms")
     of_day = at.astype("datetime64[s]").astype(np.int64) % 86_400 / 86_400
     noise = np.random.default_rng(seed).normal(0, 1, n)
     return Points(np.full(n, series, object), at, 50 + 10 * np.sin(2 * np.pi * of_day) + noise)

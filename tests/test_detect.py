@@ -182,7 +182,7 @@ def test_other_settings_learn_anew_and_end_what_was_open(tmp_path):
         [opened] = place.store.alerts(desks=[DESK])
         assert opened.closed_at is None
     with placed(tmp_path, step_seconds=1800) as place:
-        with pytest.raises(Outdated, match="steps of 900 s.* now steps of 1800 s"):
+        with pytest.raises(Outdated, match=r"steps of 900 s.* now steps of 1800 s"):
             resume(place, METRICS)
         live, changed = detect(place, METRICS, until + DAY / 4)
         assert live.watch.step_seconds == 1800

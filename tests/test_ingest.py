@@ -9,7 +9,7 @@ import pytest
 from pipelines.detect import begin, detect, save
 from pipelines.feeds import METRICS
 from pipelines.ingest import ingest_incidents, ingest_points, ingest_tickets
-from tests.desk import DESK, END, files, placed, table, told, wave
+from tests.desk import DESK, END, files, placed, table, told, wave, with_fault
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 POINTS = ("timestamp", "value")
@@ -76,18 +76,22 @@ def test_a_folder_is_read_whole_and_bad_rows_of_equal_names_stay_apart(tmp_path)
     assert kept == ["a-cpu.csv.jsonl", "b-cpu.csv.jsonl"]
 
 
-def test_late_points_are_counted_and_raise_nothing(tmp_path):
+def test_late_points_are_counted_and_change_no_alert(tmp_path):
     until = START + timedelta(days=6)
     rows = [(f"{until - timedelta(hours=2):%Y-%m-%d %H}:{minute:02}", 1e9) for minute in range(60)]
     path = table(tmp_path / "cpu.csv", POINTS, rows)
-    with placed(tmp_path / "home") as place:
-        place.history.append(DESK, wave(START, 7))
-        save(place, begin(place, METRICS, until), [])
-        before = told(place.store)
-        done = ingest_points(place, path)
+    faulty = with_fault(wave(START, 8), until + timedelta(days=1), 2)
+    raised = []
+    with placed(tmp_path / "late") as late, placed(tmp_path / "calm") as calm:
+        for place in (late, calm):
+            place.history.append(DESK, faulty)
+            save(place, begin(place, METRICS, until), [])
+        done = ingest_points(late, path)
         assert done.late == done.new + done.changed == 60
-        detect(place, METRICS, until + timedelta(days=1))
-        assert told(place.store) == before
+        for place in (late, calm):
+            detect(place, METRICS, until + timedelta(days=2))
+            raised.append(told(place.store))
+    assert raised[0] == raised[1] != []
 
 
 def test_texts_are_masked_and_requesters_are_not_kept(made, tmp_path):
