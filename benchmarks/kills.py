@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,7 @@ import numpy as np
 
 from benchmarks.held import Held, held
 from benchmarks.page import table
+from data.points import Points
 from data.simulate import simulate, write
 from data.store import Store
 
@@ -64,9 +66,13 @@ class Outcome(NamedTuple):
 # -- the whole way ------------------------------------------------------------------------------
 
 
-def desk_files(folder: Path, *, weeks: int = 3, tickets_a_week: int = 300) -> None:
-    """A small simulated desk's files."""
-    write(simulate(0, end=END, weeks=weeks, tickets_a_week=tickets_a_week), folder)
+def desk_files(folder: Path, *, weeks: int = 3, tickets_a_week: int = 1000) -> None:
+    """A small simulated desk's files: of its metrics, one in three."""
+    desk = simulate(0, end=END, weeks=weeks, tickets_a_week=tickets_a_week)
+    points = desk.points
+    chosen = np.isin(points.series, sorted(set(points.series))[::3])
+    few = Points(points.series[chosen], points.at[chosen], points.values[chosen])
+    write(replace(desk, points=few), folder)
 
 
 def steps(files: Path) -> list[Step]:
@@ -103,7 +109,7 @@ def verdicts(n_rounds: int = N_ROUNDS, seed: int = 0) -> list[list[str]]:
     rng = np.random.default_rng(seed)
     with tempfile.TemporaryDirectory() as aside:
         files = Path(aside) / "files"
-        desk_files(files, tickets_a_week=1000)
+        desk_files(files)
         calm = undisturbed(steps(files), Path(aside) / "calm")
         rounds = []
         for number in range(n_rounds):
