@@ -44,6 +44,7 @@ class AlertOut(BaseModel):
     kind: AlertKind
     key: str
     opened_at: datetime
+    peak_at: datetime | None
     closed_at: datetime | None
     score: float | None
     threshold: float | None

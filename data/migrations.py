@@ -110,6 +110,7 @@ def _detection_tables(meta: MetaData) -> None:
         *(Column(name, Double) for name in ("expected", "lower", "upper")),
         Column("why", Text, nullable=False),
         _name("detector"),
+        _time("peak_at", nullable=True),
         _time("closed_at", nullable=True),
         Column("n_tickets", Integer),
         _name("status"),

@@ -67,9 +67,10 @@ class Prediction:
 class Alert:
     """One episode during which one series, or one kind of ticket, was not as it should be.
 
-    `id` is fixed when the episode opens. `key` is the series or the category. `observed`,
-    `expected`, `lower` and `upper` stand as they were at the peak; `lower` to `upper` is what
-    the detector would have called normal. `closed_at` is None while the episode lasts.
+    `id` is fixed when the episode opens. `key` is the series or the category. `score`, `observed`,
+    `expected`, `lower` and `upper` stand as they were at `peak_at`, when the score was highest;
+    `lower` to `upper` is what the detector would have called normal. `closed_at` is None while
+    the episode lasts.
     """
 
     id: str
@@ -85,6 +86,7 @@ class Alert:
     upper: float
     why: str
     detector: str
+    peak_at: datetime | None = None
     closed_at: datetime | None = None
     n_tickets: int | None = None
     status: AlertStatus = "open"

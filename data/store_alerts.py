@@ -13,7 +13,9 @@ from data.records import Alert, AlertKind, AlertStatus, Trace
 from data.rows import Rows, row_of, upsert, window
 
 LINES = ("observed", "expected", "lower", "upper")
-DETECTORS_OWN = ("closed_at", "score", "observed", "expected", "lower", "upper", "why", "n_tickets")
+DETECTORS_OWN = (
+    "peak_at", "closed_at", "score", "observed", "expected", "lower", "upper", "why", "n_tickets",
+)  # fmt: skip
 
 
 class Detection(NamedTuple):

@@ -103,7 +103,7 @@ alerts = Table(
     meta,
     *_key("id"),
     *_columns(Text, "desk", "kind", "key", "why", "detector", "status", "status_by"),
-    *_columns(UtcTime, "opened_at", "closed_at", "status_at"),
+    *_columns(UtcTime, "opened_at", "peak_at", "closed_at", "status_at"),
     *_columns(Real, "score", "threshold", "observed", "expected", "lower", "upper"),
     Column("n_tickets", Integer),
 )

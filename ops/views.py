@@ -183,11 +183,10 @@ def judged(alert: Alert, now: datetime, zone: ZoneInfo) -> str:
 
 def chart(alert: Alert, trace: Trace, zone: ZoneInfo) -> dict[str, Any]:
     """What chart.js draws. Times are wall clock in `zone`, since plotly knows no zones."""
-    peak = peak_of(alert, trace)
-    is_peak_first = peak == alert.opened_at
+    is_peak_first = alert.peak_at == alert.opened_at
     marks = [
-        ("opened at its peak" if is_peak_first else "opened", alert.opened_at),
-        ("peak", None if is_peak_first else peak),
+        ("opened, strangest" if is_peak_first else "opened", alert.opened_at),
+        ("strangest", None if is_peak_first else alert.peak_at),
         ("closed", alert.closed_at),
     ]
     return {
@@ -208,20 +207,6 @@ def wall(at: datetime, zone: ZoneInfo) -> str:
 
 def plain(values: Sequence[float | None]) -> list[float | None]:
     return [None if v is None or not math.isfinite(v) else v for v in values]
-
-
-def peak_of(alert: Alert, trace: Trace) -> datetime | None:
-    """When the observed value stood as the alert records it, the first time since it opened."""
-    for at, observed in zip(trace.times, trace.observed, strict=True):
-        is_within = at >= alert.opened_at and (alert.closed_at is None or at <= alert.closed_at)
-        # Traces may have been kept as 32-bit floats, which hold seven digits.
-        if (
-            is_within
-            and observed is not None
-            and math.isclose(observed, alert.observed, rel_tol=1e-6)
-        ):
-            return at
-    return None
 
 
 def table(trace: Trace, zone: ZoneInfo) -> list[tuple[str, str, str, str]]:

@@ -184,6 +184,7 @@ def alert_of(place: Workspace, live: Live, change: Change, trace: Trace) -> Aler
         kind=kind,
         key=key,
         opened_at=utc(change.opened_at),
+        peak_at=utc(change.peak_at),
         closed_at=None if change.closed_at is None else utc(change.closed_at),
         score=change.score,
         threshold=live.threshold.value,

@@ -45,6 +45,7 @@ def an_alert(number: int, **changed: object) -> Alert:
         "kind": "metric",
         "key": "vpn_auth_errors",
         "opened_at": opened,
+        "peak_at": opened + 2 * STEP,
         "closed_at": opened + 6 * STEP,
         "score": 9.0,
         "threshold": 4.0,

@@ -88,7 +88,7 @@ def test_the_chart_is_drawn_from_our_own_server_alone(open_page, desk, faults, s
     assert legend == ["Normal range", "Expected", "Observed", "Outside"]
     assert page.locator("#chart .annotation-text").all_text_contents() == [
         "opened",
-        "peak",
+        "strangest",
         "closed",
     ]
     drawn = page.locator("#chart .scatterlayer .trace:last-child path.point").count()

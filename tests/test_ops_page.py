@@ -342,7 +342,7 @@ def test_an_alert_brings_its_chart_its_facts_and_its_neighbours(machine, store):
     chart = json.loads(re.search(r'id="chart-data">(.+?)</script>', page, re.DOTALL)[1])
     assert len(chart["times"]) == len(chart["observed"]) == len(chart["upper"]) == 96
     marks = {mark["name"]: mark["at"][11:16] for mark in chart["marks"]}
-    assert marks == {"opened": "09:00", "peak": "09:10", "closed": "09:30"}
+    assert marks == {"opened": "09:00", "strangest": "09:10", "closed": "09:30"}
     assert "20 to 62" in page
     assert "queue_length" in page
     assert "12 min earlier" in page
@@ -351,10 +351,10 @@ def test_an_alert_brings_its_chart_its_facts_and_its_neighbours(machine, store):
 
 def test_an_alert_that_opened_at_its_peak_has_one_mark_for_both(machine, store):
     alert = an_alert(1)
-    at_once = replace(alert, observed=a_trace(alert).observed[48])
+    at_once = replace(alert, peak_at=alert.opened_at)
     store.save_detection("default", "metrics", NOW, b"", [at_once], [a_trace(alert)])
     page = machine.get(f"/ops/alerts/{alert.id}").text
-    assert re.findall(r'"name": "([^"]+)"', page) == ["opened at its peak", "closed"]
+    assert re.findall(r'"name": "([^"]+)"', page) == ["opened, strangest", "closed"]
 
 
 def test_what_stands_in_an_alert_is_text_and_never_markup(machine, store):

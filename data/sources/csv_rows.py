@@ -121,6 +121,6 @@ def _whole(
     if len(row) > n_wanted and not any(row[n_wanted:]):
         return row[:n_wanted]
     if row:
-        reason = f"does not have {n_wanted} fields as the header"
+        reason = f"has {len(row)} fields, the header {n_wanted}"
         rejects.add(line, "line", reason, delimiter.join(row))
     return None
