@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.sources.files import find_files, read_incidents, read_points, read_table, read_tickets
+from data.sources.files import (
+    find_files,
+    read_incidents,
+    read_points,
+    read_table,
+    read_tickets,
+    unread_columns,
+)
 from data.sources.rejects import Rejects
 
 
@@ -359,3 +366,15 @@ def test_incidents(tmp_path):
     assert first.ended_at == datetime(2026, 1, 5, 10, tzinfo=UTC)
     assert (second.ended_at, second.categories, second.origin) == (None, (), "declared")
     assert rejects.n == 1
+
+
+def test_columns_that_nothing_is_made_of_are_told(tmp_path):
+    path = written(tmp_path / "t.csv", "Created,Betreff,Site,category\n2026-03-02,x,Bonn,VPN\n")
+    assert unread_columns(path) == ["Betreff", "Site"]
+    assert unread_columns(path, mapping={"title": "Betreff"}, label_columns=["Site"]) == []
+
+
+def test_a_table_of_times_alone_holds_no_tickets(tmp_path):
+    path = written(tmp_path / "t.csv", "Created,Betreff\n2026-03-02,x\n")
+    with pytest.raises(ValueError, match=r"neither a text nor a label.*--map title=COLUMN"):
+        list(read_tickets(path, desk="it", rejects=Rejects()))

@@ -31,7 +31,14 @@ from data.sources.values import EMPTY, parse_values
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["find_files", "read_incidents", "read_points", "read_table", "read_tickets"]
+__all__ = [
+    "find_files",
+    "read_incidents",
+    "read_points",
+    "read_table",
+    "read_tickets",
+    "unread_columns",
+]
 
 
 def read_table(
@@ -125,18 +132,42 @@ def read_tickets(
     same tickets. Without `hmac_key` no requester is kept at all.
     """
     labels = dict.fromkeys((*LABELS, *label_columns))
-    known = dict.fromkeys(label_columns, ()) | TICKET_NAMES
-    known |= {name: (plain(name),) for name in label_columns if name not in TICKET_NAMES}
     reading = _Reading(
         desk, source or stem(path), tuple(labels), hmac_key, Counter(),
         TimeColumns(path, timezone, time_format, encoding), rejects,
     )  # fmt: skip
     for chunk in read_chunks(path, rejects=rejects, encoding=encoding, chunk_rows=chunk_rows):
-        columns = find_columns(
-            path, list(chunk.columns), known, mapping or {}, ("opened_at", *label_columns)
-        )
+        columns = _ticket_columns(path, list(chunk.columns), mapping or {}, label_columns)
         if tickets := list(_tickets(chunk, columns, reading)):
             yield tickets
+
+
+def unread_columns(
+    path: Path,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    label_columns: Sequence[str] = (),
+    encoding: str | None = None,
+) -> list[str]:
+    """The columns of a ticket file that `read_tickets` would make nothing of."""
+    first = next(read_chunks(path, rejects=Rejects(), encoding=encoding, chunk_rows=1))
+    read = _ticket_columns(path, list(first.columns), mapping or {}, label_columns)
+    return [column for column in first.columns if column not in read.values()]
+
+
+def _ticket_columns(
+    path: Path, columns: Sequence[str], mapping: Mapping[str, str], label_columns: Sequence[str]
+) -> dict[str, str]:
+    """Our names to the file's columns; ValueError where a ticket would be a mere time."""
+    known = dict.fromkeys(label_columns, ()) | TICKET_NAMES
+    known |= {name: (plain(name),) for name in label_columns if name not in TICKET_NAMES}
+    found = find_columns(path, columns, known, mapping, ("opened_at", *label_columns))
+    if not found.keys() & {"title", "body", *LABELS, *label_columns}:
+        raise ValueError(
+            f"{path} has neither a text nor a label that is recognised; its columns: "
+            f"{', '.join(columns)}; say which is which: --map title=COLUMN, --map category=COLUMN"
+        )
+    return found
 
 
 class _Reading(NamedTuple):
