@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from data.settings import Settings, variable_of
-from pipelines.commands import detection, ingest, keys, models, running, upkeep
+from pipelines.commands import audit, detection, ingest, keys, models, running, upkeep
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,6 +27,7 @@ app.add_typer(detection.replay, name="replay")
 app.add_typer(keys.app, name="keys")
 app.add_typer(upkeep.erase, name="erase")
 for command in (
+    audit.audit,
     models.train,
     models.score,
     detection.detect,

@@ -1,0 +1,34 @@
+"""Which languages tickets are written in."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from pipelines.console import Report, silent
+
+SURE = 0.5  # below it a text is too short, or too much of a list of names, to be told
+READ = 500  # characters are enough; a log pasted below them is in no language
+LEAST = 0.01  # share of the tickets from which a language is more than a few oddly written ones
+
+
+def languages(texts: Sequence[str], report: Report = silent) -> dict[str, float]:
+    """Share of the texts in each language (ISO 639 codes), the most frequent first.
+
+    Texts of which it cannot be told, and languages of fewer than one text in a hundred, count
+    as "?".
+
+    >>> languages(["the printer in room four is broken", "der drucker im zweiten stock streikt"])
+    {'de': 0.5, 'en': 0.5}
+    """
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # 1 s to load its tables
+
+    reader = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    n: Counter[str] = Counter()
+    for row, text in enumerate(texts, start=1):
+        language, probability = reader.classify(text[:READ].lower())
+        n[language if probability >= SURE else "?"] += 1
+        if row % 1000 == 0:
+            report(row, len(texts))
+    rare = [one for one, count in n.items() if count < LEAST * len(texts)]
+    for one in rare:
+        n["?"] += n.pop(one)
+    return {one: n[one] / len(texts) for one in sorted(n, key=lambda one: (-n[one], one))}
