@@ -1,15 +1,15 @@
 """Texts as unit vectors of a sentence encoder, run by onnxruntime: no torch in sight."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from features.plain import read_json, write_json
-from features.text import MAX_CHARACTERS
+from features.plain import read_json, strings, write_json
+from features.text import MAX_CHARACTERS, Fields, rows_of
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 MAX_TOKENS = 256
 """What the encoder was trained to read, some 200 words; what stands behind them is not read."""
+
+Make = Callable[[Sequence[str]], np.ndarray]
+Keep = Callable[[Sequence[str], Make], np.ndarray]
 
 MODEL, TOKENIZER, ABOUT = "encoder.onnx", "tokenizer.json", "encoder.json"
 FILES = (MODEL, TOKENIZER)
@@ -37,12 +40,17 @@ class Encoder:
         The tokenizer's JSON, as the `tokenizers` package writes it.
     n_dimensions
         Length of a vector.
+    keep
+        Called with texts and what makes their vectors; it may know some of them already.
     """
 
-    def __init__(self, model: bytes, tokenizer: bytes, n_dimensions: int) -> None:
+    def __init__(
+        self, model: bytes, tokenizer: bytes, n_dimensions: int, *, keep: Keep | None = None
+    ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.n_dimensions = n_dimensions
+        self.keep = keep
 
     @cached_property
     def id(self) -> str:
@@ -54,6 +62,9 @@ class Encoder:
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Vectors (n_texts, n_dimensions), float32, each of length 1; of a blank text all 0."""
+        return self._embed(texts) if self.keep is None else self.keep(texts, self._embed)
+
+    def _embed(self, texts: Sequence[str]) -> np.ndarray:
         vectors = np.zeros((len(texts), self.n_dimensions), dtype=np.float32)
         for row, text in enumerate(texts):
             if text.strip():
@@ -99,7 +110,67 @@ class Encoder:
         """What `save` wrote; ValueError names the file that is not what it should be."""
         about = read_json(folder / ABOUT, {"n_dimensions": int, "sha256": dict})
         model, tokenizer = (_checked(folder / name, about["sha256"].get(name)) for name in FILES)
-        return cls(model, tokenizer, about["n_dimensions"])
+        encoder = cls(model, tokenizer, about["n_dimensions"])
+        encoder._prove(folder / MODEL)
+        return encoder
+
+    def _prove(self, path: Path) -> None:
+        """Read a first text now: a graph that cannot run is found here, not by a request."""
+        from onnxruntime.capi.onnxruntime_pybind11_state import (
+            Fail,
+            InvalidArgument,
+            InvalidGraph,
+            InvalidProtobuf,
+        )
+
+        try:
+            self.embed(["vpn"])
+        except (ValueError, Fail, InvalidArgument, InvalidGraph, InvalidProtobuf) as error:
+            raise ValueError(f"{path} cannot read a text: {error}; export it again") from error
+
+
+class Meaning:
+    """The columns of a ticket, each read by a sentence encoder, one vector after the other.
+
+    A title apart from its body says more than both as one text: by cross-validation up to a
+    point of accuracy. What it keeps of the tickets at `fit` is the names of their columns.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+        self.columns: tuple[str, ...] = ()
+
+    @property
+    def n_features(self) -> int:
+        return self.encoder.n_dimensions * len(self.columns)
+
+    def fit(self, fields: Fields) -> Self:
+        self.columns = tuple(fields)
+        return self
+
+    def transform(self, fields: Fields) -> np.ndarray:
+        """Vectors (n_tickets, n_features), float32, of length 1 or, with blank columns, shorter.
+
+        A column that was not there at `fit` is left out, one that is missing now is empty;
+        ValueError where none is known.
+        """
+        nothing = [""] * len(rows_of(fields, self.columns))
+        parts = [self.encoder.embed(fields.get(column, nothing)) for column in self.columns]
+        vectors: np.ndarray = np.hstack(parts) / np.float32(np.sqrt(len(parts)))
+        return vectors
+
+    def save(self, folder: Path) -> None:
+        """Write meaning.json and the encoder's files."""
+        write_json(folder / "meaning.json", {"columns": list(self.columns)})
+        self.encoder.save(folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """What `save` wrote; ValueError names the file that is not what it should be."""
+        path = folder / "meaning.json"
+        meaning = cls(Encoder.load(folder))
+        meaning.columns = strings(path, "columns", read_json(path, {"columns": list})["columns"])
+        return meaning
 
 
 def _checked(path: Path, sha256: str | None) -> bytes:

@@ -139,12 +139,17 @@ def joined(fields: Fields, columns: Sequence[str]) -> list[str]:
     >>> joined({"title": ["Défaut  n°5"], "body": ["VPN"], "channel": ["web"]}, ["title", "body"])
     ['défaut  n°5 vpn']
     """
+    return [" ".join(map(normalise, texts)) for texts in rows_of(fields, columns)]
+
+
+def rows_of(fields: Fields, columns: Sequence[str]) -> list[tuple[str, ...]]:
+    """Each ticket's texts in those of `columns` that there are; ValueError where there is none."""
     known = [fields[column] for column in columns if column in fields]
     if not known:
         raise ValueError(f"wanted a text column of {list(columns)}, got {list(fields)}")
     if len({len(texts) for texts in known}) > 1:
         raise ValueError(f"columns differ in length: {[len(texts) for texts in known]}")
-    return [" ".join(normalise(text) for text in texts) for texts in zip(*known, strict=True)]
+    return list(zip(*known, strict=True))
 
 
 def normalise(text: str) -> str:

@@ -48,22 +48,26 @@ class Head:
 
     def fit(self, x: Features, labels: Sequence[str]) -> Self:
         """Learn from features (n_tickets, n_features) and as many labels."""
-        from sklearn.svm import LinearSVC  # here: serving a saved head needs no scikit-learn
-
         self.classes = np.array(sorted(set(labels)), dtype=object)
         if len(self.classes) < 2:
             raise ValueError(
                 f"all {len(labels)} tickets have the same label, so there is nothing to tell"
                 " apart; give tickets of at least two classes or leave this target out"
             )
-        solver = LinearSVC(C=self.penalty, random_state=self.seed, max_iter=20_000)
-        solver.fit(x, np.searchsorted(self.classes, np.array(labels, dtype=object)))
-        coef, intercept = solver.coef_, solver.intercept_
+        codes = np.searchsorted(self.classes, np.array(labels, dtype=object))
+        coef, intercept = self._solve(x, codes)
         if len(self.classes) == 2:  # the solver scores the second class alone
             coef, intercept = np.vstack([-coef, coef]) / 2, np.hstack([-intercept, intercept]) / 2
         self.coef = np.ascontiguousarray(coef.T, dtype=np.float32)
         self.intercept = intercept.astype(np.float32)
         return self
+
+    def _solve(self, x: Features, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        from sklearn.svm import LinearSVC  # here: serving a saved head needs no scikit-learn
+
+        solver = LinearSVC(C=self.penalty, random_state=self.seed, max_iter=20_000)
+        solver.fit(x, codes)
+        return solver.coef_, solver.intercept_
 
     def scores(self, x: Features) -> np.ndarray:
         """Distances (n_tickets, n_classes) to the inner side of each class's border."""
@@ -119,14 +123,8 @@ def fit_calibrated(
 
     `ordered`: the tickets come in the order of time, and the latest are held out.
     """
-    if x.shape[0] != len(labels):
-        raise ValueError(f"wanted a label for each of {x.shape[0]} tickets, got {len(labels)}")
-    if odd := {type(label).__name__ for label in labels if not isinstance(label, str)}:
-        raise ValueError(f"labels must be str, got {' and '.join(sorted(odd))}")
-    truth = np.array(labels, dtype=object)
-    held = latest(len(truth)) if ordered else drawn(truth, seed)
-    if len(set(truth[~held])) < 2:
-        held[:] = False  # too few tickets to spare any: no promise, no calibration
+    truth = checked(x, labels)
+    held = held_out(truth, ordered=ordered, seed=seed)
     part = Head(penalty=penalty, seed=seed).fit(x[~held], truth[~held].tolist())
     scores, wanted = part.scores(x[held]), truth[held]
     known = np.isin(wanted, part.classes)
@@ -136,6 +134,23 @@ def fit_calibrated(
     head = Head(penalty=penalty, seed=seed).fit(x, truth.tolist())
     head.calibration = found
     return Calibrated(head, probabilities.max(axis=1), right)
+
+
+def checked(x: Features, labels: Sequence[str]) -> np.ndarray:
+    """The labels as an array; ValueError unless there is a str for each row of `x`."""
+    if x.shape[0] != len(labels):
+        raise ValueError(f"wanted a label for each of {x.shape[0]} tickets, got {len(labels)}")
+    if odd := {type(label).__name__ for label in labels if not isinstance(label, str)}:
+        raise ValueError(f"labels must be str, got {' and '.join(sorted(odd))}")
+    return np.array(labels, dtype=object)
+
+
+def held_out(truth: np.ndarray, *, ordered: bool, seed: int) -> np.ndarray:
+    """Which tickets are held out: the latest, or some of each class."""
+    held = latest(len(truth)) if ordered else drawn(truth, seed)
+    if len(set(truth[~held])) < 2:
+        held[:] = False  # too few tickets to spare any: no promise, no calibration
+    return held
 
 
 HELD_OUT = 0.2

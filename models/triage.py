@@ -6,15 +6,17 @@ from typing import NamedTuple, Self
 from urllib.parse import quote
 
 import numpy as np
-from scipy.sparse import csr_array
 
+from features.embedding import Encoder, Meaning
 from features.plain import read_json, strings, write_json
 from features.text import TextFeatures
+from models.blend import Blend
 from models.classifier import Fields
-from models.head import Head, fit_calibrated
+from models.head import Features
 from models.promise import Promise, promised
 
-FORMAT = 1
+WORDS, FULL = FORMATS = (1, 2)
+"""What a saved model reads of the tickets: their words, or their meaning too."""
 
 
 class Decided(NamedTuple):
@@ -40,6 +42,9 @@ class Triage:
         Probability, over the draw of the held-out tickets, that this promise holds.
     seed
         The same seed and the same tickets give the same model.
+    encoder
+        Reads what the words mean; without one the words themselves decide. Each target finds
+        out what either is worth to it, and a saved model carries the encoder that it needs.
 
     Examples
     --------
@@ -53,7 +58,14 @@ class Triage:
     (['print'], ['suggest'])
     """
 
-    def __init__(self, *, precision: float = 0.95, confidence: float = 0.9, seed: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        precision: float = 0.95,
+        confidence: float = 0.9,
+        seed: int = 0,
+        encoder: Encoder | None = None,
+    ) -> None:
         if not (0 < precision < 1 and 0 < confidence < 1):
             raise ValueError(
                 f"precision and confidence must lie in (0, 1), got {precision}, {confidence}"
@@ -62,16 +74,17 @@ class Triage:
         self.confidence = confidence
         self.seed = seed
         self.features = TextFeatures()
-        self.heads: dict[str, Head] = {}
+        self.meaning = None if encoder is None else Meaning(encoder)
+        self.blends: dict[str, Blend] = {}
         self.promises: dict[str, Promise] = {}
 
     @property
     def targets(self) -> tuple[str, ...]:
-        return tuple(self.heads)
+        return tuple(self.blends)
 
     @property
     def classes(self) -> dict[str, np.ndarray]:
-        return {target: head.classes for target, head in self.heads.items()}
+        return {target: blend.classes for target, blend in self.blends.items()}
 
     def fit(
         self, fields: Fields, labels: Mapping[str, Sequence[str | None]], *, ordered: bool
@@ -83,26 +96,33 @@ class Triage:
         """
         if not labels:
             raise ValueError("wanted at least one target to learn, got none")
-        self.heads, self.promises = {}, {}
-        x = self.features.fit(fields).transform(fields)
+        self.blends, self.promises = {}, {}
+        xs: dict[str, Features] = {"words": self.features.fit(fields).transform(fields)}
+        if self.meaning is not None:
+            xs["meaning"] = self.meaning.fit(fields).transform(fields)
         for target, given in labels.items():
-            if len(given) != x.shape[0]:
+            if len(given) != xs["words"].shape[0]:
                 raise ValueError(
-                    f"target {target!r} has {len(given)} labels for {x.shape[0]} tickets"
+                    f"target {target!r} has {len(given)} labels for {xs['words'].shape[0]} tickets"
                 )
-            self._fit_target(target, x, given, ordered)
+            self._fit_target(target, xs, given, ordered)
         return self
 
     def _fit_target(
-        self, target: str, x: csr_array, labels: Sequence[str | None], ordered: bool
+        self,
+        target: str,
+        xs: Mapping[str, Features],
+        labels: Sequence[str | None],
+        ordered: bool,
     ) -> None:
         rows = [row for row, label in enumerate(labels) if label]
         known = [label for label in labels if label]
+        some = {view: x[rows] for view, x in xs.items()}
         try:
-            fitted = fit_calibrated(x[rows], known, ordered=ordered, seed=self.seed)
+            fitted = Blend.learn(some, known, ordered=ordered, seed=self.seed)
         except ValueError as error:
             raise ValueError(f"target {target!r}: {error}") from error
-        self.heads[target] = fitted.head
+        self.blends[target] = fitted.blend
         self.promises[target] = promised(
             fitted.probability,
             fitted.right,
@@ -112,26 +132,38 @@ class Triage:
 
     def predict_proba(self, fields: Fields) -> dict[str, np.ndarray]:
         """For each target probabilities (n_tickets, n_classes), in the order of its `classes`."""
-        x = self.features.transform(fields)
-        return {target: head.predict_proba(x) for target, head in self.heads.items()}
+        xs: dict[str, Features] = {"words": self.features.transform(fields)}
+        if self.meaning is not None and self._wants_meaning():
+            xs["meaning"] = self.meaning.transform(fields)
+        return {target: blend.predict_proba(xs) for target, blend in self.blends.items()}
+
+    def _wants_meaning(self) -> bool:
+        return any("meaning" in blend.views for blend in self.blends.values())
 
     def decide(self, probabilities: Mapping[str, np.ndarray]) -> dict[str, Decided]:
         """What each target's promise allows for what `predict_proba` gave."""
         return {
-            target: decided(self.heads[target].classes, given, self.promises[target])
+            target: decided(self.blends[target].classes, given, self.promises[target])
             for target, given in probabilities.items()
         }
 
     def save(self, folder: Path) -> None:
-        """Write triage.json, text.json, text.npz and, for each target, a folder of its own."""
-        kept = {"precision": self.precision, "confidence": self.confidence, "seed": self.seed}
-        write_json(folder / "triage.json", kept | {"format": FORMAT, "targets": list(self.targets)})
+        """Write triage.json, text.json, text.npz and, for each target, a folder of its own.
+
+        Where a target goes by meaning too, meaning.json and the encoder's files stand beside.
+        """
+        full = self._wants_meaning()
+        asked = {"precision": self.precision, "confidence": self.confidence, "seed": self.seed}
+        kept = {"format": FULL if full else WORDS, "targets": list(self.targets)}
+        write_json(folder / "triage.json", asked | kept)
         self.features.save(folder)
-        for target, head in self.heads.items():
+        for target, blend in self.blends.items():
             own = folder / folder_of(target)
             own.mkdir()
-            head.save(own)
+            blend.save(own, alone=not full)
             self.promises[target].save(own)
+        if full and self.meaning is not None:
+            self.meaning.save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -139,13 +171,19 @@ class Triage:
         path = folder / "triage.json"
         numbers = {"format": int, "seed": int, "precision": float, "confidence": float}
         kept = read_json(path, numbers | {"targets": list})
-        if kept["format"] != FORMAT:
-            raise ValueError(f"{path}: format is {kept['format']}, wanted {FORMAT}; train again")
+        if kept["format"] not in FORMATS:
+            raise ValueError(
+                f"{path}: format is {kept['format']}, wanted {WORDS} or {FULL}; train again"
+            )
         model = cls(precision=kept["precision"], confidence=kept["confidence"], seed=kept["seed"])
         model.features = TextFeatures.load(folder)
+        n_features = {"words": model.features.n_features}
+        if kept["format"] == FULL:
+            model.meaning = Meaning.load(folder)
+            n_features["meaning"] = model.meaning.n_features
         for target in strings(path, "targets", kept["targets"]):
             own = folder / folder_of(target)
-            model.heads[target] = Head.load(own, model.features.n_features)
+            model.blends[target] = Blend.load(own, n_features)
             model.promises[target] = Promise.load(own)
         return model
 

@@ -1,6 +1,7 @@
 """The sentence encoder that tickets are read with: made once from its weights, then only read.
 
     FOREWARN_HOME/encoder/<id>/encoder.onnx, tokenizer.json, encoder.json
+    FOREWARN_HOME/vectors/<id>.db           vectors of texts that were read before
 
 The id says from which weights, and how, the files were made. A process of its own makes them,
 so that nobody else loads torch.
@@ -14,6 +15,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from data.vectors import Vectors
 from features.embedding import ABOUT, Encoder
 
 RECIPE = "1: ONNX opset 17, weights of 8 bits a channel, reduced range"
@@ -25,7 +27,9 @@ def encoder(home: Path) -> Encoder:
     folder = folder_of(home, weights())
     if not (folder / ABOUT).exists():
         make(weights(), folder)
-    return Encoder.load(folder)
+    loaded = Encoder.load(folder)
+    loaded.keep = Vectors(home / "vectors" / f"{loaded.id[:32]}.db", loaded.n_dimensions).of
+    return loaded
 
 
 def weights() -> Path:

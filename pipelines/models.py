@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from data.registry import Registry, Version
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-PLAIN = (".json", ".npz")
+PLAIN = (".json", ".npz", ".onnx")
 COLUMNS = ["version", "trained", "aliases", "served", "accuracy", "ECE"]
 
 
@@ -87,7 +87,7 @@ def check_plain(folder: Path) -> Triage:
     for path in manifest_of(folder):
         if Path(path).suffix not in PLAIN:
             raise ValueError(
-                f"{path} has no place in a model, which holds {' and '.join(PLAIN)} files only; "
+                f"{path} has no place in a model, which holds {', '.join(PLAIN)} files only; "
                 "this version was not promoted"
             )
     return Triage.load(folder)

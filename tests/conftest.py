@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from data.store import Store
+from pipelines.encoder import encoder
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +48,11 @@ def store(url):
     store = Store(url)
     yield store
     store.close()
+
+
+@pytest.fixture(scope="session")
+def encoder_home(tmp_path_factory):
+    """A home in which the sentence encoder has been made: that takes ten seconds."""
+    home = tmp_path_factory.mktemp("encoder-home")
+    encoder(home)
+    return home

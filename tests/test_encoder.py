@@ -23,15 +23,8 @@ TEXTS = [
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    home = tmp_path_factory.mktemp("home")
-    encoder(home)
-    return home
-
-
-@pytest.fixture(scope="module")
-def reader(home):
-    return encoder(home)
+def reader(encoder_home):
+    return encoder(encoder_home)
 
 
 @pytest.fixture
@@ -84,13 +77,13 @@ def test_what_stands_behind_the_limit_is_not_read(reader):
     np.testing.assert_array_equal(first, second)
 
 
-def test_made_once_then_read(home, reader):
-    path = folder_of(home, weights()) / "encoder.onnx"
+def test_made_once_then_read(encoder_home, reader):
+    path = folder_of(encoder_home, weights()) / "encoder.onnx"
     before = path.stat().st_mtime_ns
-    assert encoder(home).id == reader.id
+    assert encoder(encoder_home).id == reader.id
     assert path.stat().st_mtime_ns == before
     assert path.stat().st_size < 25e6, "8 bits a number"
-    assert [one.name for one in (home / "encoder").iterdir()] == [path.parent.name]
+    assert [one.name for one in (encoder_home / "encoder").iterdir()] == [path.parent.name]
 
 
 def test_weights_that_cannot_be_read_leave_nothing_behind(tmp_path):
@@ -112,6 +105,18 @@ def test_reading_needs_no_torch(saved):
     assert done.stdout == "[]\n", done.stderr
 
 
+def test_a_graph_that_cannot_run_is_refused(reader, tmp_path):
+    Encoder(b"no graph", reader.tokenizer, reader.n_dimensions).save(tmp_path)
+    with pytest.raises(ValueError, match=r"encoder\.onnx cannot read a text"):
+        Encoder.load(tmp_path)
+
+
+def test_vectors_of_another_length_are_refused(reader, tmp_path):
+    Encoder(reader.model, reader.tokenizer, 7).save(tmp_path)
+    with pytest.raises(ValueError, match=r"encoder\.onnx cannot read a text"):
+        Encoder.load(tmp_path)
+
+
 @pytest.mark.parametrize("file", ["encoder.json", "encoder.onnx", "tokenizer.json"])
 @pytest.mark.parametrize("content", [b"", b"{}", None], ids=["empty", "other", "missing"])
 def test_a_broken_file_is_named(saved, file, content):
@@ -130,6 +135,15 @@ def test_a_copied_folder_reads_the_same(reader, saved, tmp_path):
 
 
 # vectors that are kept
+
+
+def test_what_was_read_is_read_from_the_file_the_next_time(encoder_home):
+    first = encoder(encoder_home)
+    wanted = first.embed(["a text of this test alone"])
+    second = encoder(encoder_home)
+    second.model = b""  # so that it could read nothing itself
+    del second.__dict__["_session"]
+    np.testing.assert_array_equal(second.embed(["a text of this test alone"]), wanted)
 
 
 class Counted:

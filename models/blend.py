@@ -1,0 +1,208 @@
+"""One target from several views of the tickets: a head a view, and what each one's word counts."""
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from features.plain import read_json, write_json
+from models.calibration import Calibration, calibrate
+from models.head import Features, Head, checked, held_out
+from models.logistic import Logistic
+
+HEADS: dict[str, type[Head]] = {"words": Head, "meaning": Logistic}
+"""The views that there can be, and the learner that suits each."""
+
+LEAST = 0.05
+"""A view with a smaller share of the say is left out, and need not be computed at all."""
+
+TINY = 1e-9  # a view's probability of 0 would be a veto
+
+
+class Joined(NamedTuple):
+    """What each view's word counts, and the calibration of what they say together."""
+
+    weights: dict[str, float]
+    calibration: Calibration = Calibration()
+
+    def probabilities(self, given: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The weighted geometric mean of the views' probabilities, calibrated.
+
+        One view that is left to speak for itself was calibrated before.
+        """
+        if len(self.weights) == 1:
+            return given[next(iter(self.weights))]
+        return self.calibration.probabilities(self.scores(given))
+
+    def scores(self, given: Mapping[str, np.ndarray]) -> np.ndarray:
+        parts = [weight * _logs(given[view]) for view, weight in self.weights.items()]
+        summed: np.ndarray = np.sum(parts, axis=0)
+        return summed
+
+
+def join(given: Mapping[str, np.ndarray], truth: np.ndarray) -> Joined:
+    """The weights, 0 or more, under which the truth of held-out tickets is likeliest.
+
+    `given` maps a view to its probabilities (n_tickets, n_classes), `truth` (n_tickets,) is the
+    column that was right. Without a ticket every view counts the same.
+
+    >>> rng = np.random.default_rng(0)
+    >>> truth = rng.integers(0, 2, 400)
+    >>> seeing = np.eye(2)[truth] * 0.6 + 0.2
+    >>> join({"words": seeing, "meaning": rng.dirichlet([1, 1], 400)}, truth).weights.keys()
+    dict_keys(['words'])
+    """
+    if len(given) == 1 or not len(truth):
+        return Joined(dict.fromkeys(given, 1 / len(given)))
+    weights = _likeliest([_logs(one) for one in given.values()], truth)
+    shares = weights / weights.sum()
+    kept = {view: float(share) for view, share in zip(given, shares, strict=True) if share >= LEAST}
+    return Joined(kept, calibrate(Joined(kept).scores(given), truth))
+
+
+def _likeliest(logs: Sequence[np.ndarray], truth: np.ndarray) -> np.ndarray:
+    from scipy.optimize import minimize  # here: only training needs it
+
+    stacked, rows = np.stack(logs), np.arange(len(truth))
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        mixed = np.tensordot(weights, stacked, axes=1)
+        mixed -= mixed.max(axis=1, keepdims=True)
+        chances = np.exp(mixed) / np.exp(mixed).sum(axis=1, keepdims=True)
+        right = stacked[:, rows, truth]
+        slope = (right - (stacked * chances).sum(axis=2)).mean(axis=1)
+        return -float(np.log(chances[rows, truth] + TINY).mean()), -slope
+
+    start = np.full(len(logs), 1 / len(logs))
+    weights: np.ndarray = minimize(
+        loss, start, jac=True, method="L-BFGS-B", bounds=[(0, 3)] * len(logs)
+    ).x
+    return weights if weights.sum() > 0 else start
+
+
+def _logs(probabilities: np.ndarray) -> np.ndarray:
+    logs: np.ndarray = np.log(np.maximum(probabilities, TINY))
+    return logs
+
+
+class Fitted(NamedTuple):
+    """A blend learnt from all tickets, and how one without the held-out ones did on them.
+
+    `probability` (n_holdout,) is that of the best guess and `right` whether the guess was.
+    """
+
+    blend: "Blend"
+    probability: np.ndarray
+    right: np.ndarray
+
+
+class Blend:
+    """Calibrated heads, one for each view, joined by a weighted geometric mean.
+
+    A weight may be 0: words win on texts that were cleaned to a soup of words, meaning wins on
+    sentences. A view that counts nothing is neither kept nor looked at.
+
+    Examples
+    --------
+    >>> x = np.array([[1, 0], [0.9, 0.1], [0, 1], [0.1, 0.9]] * 10, dtype=np.float32)
+    >>> labels = ["printing", "printing", "network", "network"] * 10
+    >>> views = {"words": x, "meaning": x}
+    >>> blend = Blend.learn(views, labels, ordered=False).blend
+    >>> blend.classes[blend.predict_proba(views).argmax(axis=1)].tolist()[:3]
+    ['printing', 'printing', 'network']
+    """
+
+    def __init__(self, heads: Mapping[str, Head], joined: Joined) -> None:
+        self.heads = {view: heads[view] for view in joined.weights}
+        self.joined = joined
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The views that have a say."""
+        return tuple(self.heads)
+
+    @property
+    def classes(self) -> np.ndarray:
+        return next(iter(self.heads.values())).classes
+
+    @classmethod
+    def learn(
+        cls, xs: Mapping[str, Features], labels: Sequence[str], *, ordered: bool, seed: int = 0
+    ) -> Fitted:
+        """Calibrate and weigh on tickets held out, then learn from all of them.
+
+        `xs` maps views to their features of the same tickets. `ordered`: the tickets come in
+        the order of time, and the latest are held out.
+        """
+        truth = checked(next(iter(xs.values())), labels)
+        held = held_out(truth, ordered=ordered, seed=seed)
+        parts = {view: _head(view, x[~held], truth[~held], seed) for view, x in xs.items()}
+        classes = next(iter(parts.values())).classes
+        known = np.isin(truth[held], classes)
+        codes = np.searchsorted(classes, truth[held][known])
+        given = {
+            view: _calibrated(part, xs[view][held], known, codes) for view, part in parts.items()
+        }
+        joined = join({view: one[known] for view, one in given.items()}, codes)
+        probabilities = joined.probabilities(given)
+        right = classes[probabilities.argmax(axis=1)] == truth[held]
+        heads = {view: _head(view, xs[view], truth, seed) for view in joined.weights}
+        for view, head in heads.items():
+            head.calibration = parts[view].calibration
+        return Fitted(cls(heads, joined), probabilities.max(axis=1), right)
+
+    def predict_proba(self, xs: Mapping[str, Features]) -> np.ndarray:
+        """Probabilities (n_tickets, n_classes), in the order of `classes`."""
+        return self.joined.probabilities(
+            {view: head.predict_proba(xs[view]) for view, head in self.heads.items()}
+        )
+
+    def save(self, folder: Path, *, alone: bool) -> None:
+        """Write the one head there is; unless `alone`, blend.json and a folder a view."""
+        if alone:
+            self.heads["words"].save(folder)
+            return
+        kept = {"weights": self.joined.weights, **self.joined.calibration._asdict()}
+        write_json(folder / "blend.json", kept)
+        for view, head in self.heads.items():
+            (folder / view).mkdir()
+            head.save(folder / view)
+
+    @classmethod
+    def load(cls, folder: Path, n_features: Mapping[str, int]) -> Self:
+        """What `save` wrote, alone where `n_features` is that of words alone.
+
+        ValueError names the file that is not what it should be.
+        """
+        if len(n_features) == 1:
+            return cls({"words": Head.load(folder, n_features["words"])}, Joined({"words": 1.0}))
+        path = folder / "blend.json"
+        kept = read_json(path, {"weights": dict, "temperature": float, "offset": float})
+        weights = _weights(path, kept["weights"], n_features)
+        if not 0 < kept["temperature"] < np.inf:
+            raise ValueError(f"{path}: temperature must be above 0, got {kept['temperature']}")
+        heads = {view: HEADS[view].load(folder / view, n_features[view]) for view in weights}
+        if len({tuple(head.classes) for head in heads.values()}) > 1:
+            raise ValueError(f"{path}: the heads of {list(weights)} know different classes")
+        return cls(heads, Joined(weights, Calibration(kept["temperature"], kept["offset"])))
+
+
+def _weights(path: Path, given: Mapping[str, Any], known: Collection[str]) -> dict[str, float]:
+    if not given or not given.keys() <= set(known):
+        raise ValueError(f"{path}: weights of {list(given)}, wanted some of {list(known)}")
+    weights = {view: given[view] for view in known if view in given}
+    if not all(isinstance(one, float) and 0 < one < np.inf for one in weights.values()):
+        raise ValueError(f"{path}: every weight must be a number above 0, got {given}")
+    return weights
+
+
+def _head(view: str, x: Features, truth: np.ndarray, seed: int) -> Head:
+    return HEADS[view](seed=seed).fit(x, truth.tolist())
+
+
+def _calibrated(part: Head, x: Features, known: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """The head's probabilities of held-out tickets, once it is calibrated on the `known` ones."""
+    scores = part.scores(x)
+    part.calibration = calibrate(scores[known], codes)
+    return part.calibration.probabilities(scores)
