@@ -67,7 +67,7 @@ def measured(name: str, section: Section, data: Path, to: Path) -> bool:
     began = time.monotonic()
     body = section.measure(data)
     took = f"_Measured in {time.monotonic() - began:.0f} s on {page.machine()}._\n"
-    page.put(to, name, f"## {section.title}\n\n{body}\n{took}", list(SECTIONS))
+    page.put(to, name, f"## {section.title}\n\n{body.rstrip()}\n\n{took}", list(SECTIONS))
     return True
 
 
