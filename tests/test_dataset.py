@@ -115,7 +115,9 @@ def test_a_test_text_that_stands_in_training_is_dropped():
     parts = split(train, test=test)
     assert parts.test.fields["title"] == ["ticket 10", "ticket 11"]
     assert parts.notes == ("10 test tickets whose text stands in training too were dropped",)
-    with pytest.raises(ValueError, match="got 10 and 0; 10 test tickets whose text stands in training"):
+    with pytest.raises(
+        ValueError, match="got 10 and 0; 10 test tickets whose text stands in training"
+    ):
         split(train, test=train)
 
 

@@ -52,7 +52,9 @@ def test_every_route_stands_in_the_api_page(tmp_path):
     application = create_app(Settings(home=tmp_path))
     for path, methods in application.openapi()["paths"].items():
         for method in methods:
-            assert f"{method.upper()} {path}" in API, f"{method.upper()} {path} is not in docs/api.md"
+            assert f"{method.upper()} {path}" in API, (
+                f"{method.upper()} {path} is not in docs/api.md"
+            )
 
 
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("data/*/*.md")]
