@@ -479,13 +479,14 @@ def test_a_model_that_cannot_be_loaded_leaves_the_one_before_it(client, home, mo
 
 
 def test_when_promotions_are_no_longer_followed_it_is_not_ready(home):
-    with (
-        pytest.raises(AttributeError),  # at the end, for whoever runs the server
-        client_of(Settings(home=home)) as client,
-    ):
-        client.app.state.service.champions.home = None
-        wait_until(lambda: client.get("/readyz").status_code == 503)
-        assert "no longer followed" in client.get("/readyz").json()["detail"]
+    def serve_without_following():
+        with client_of(Settings(home=home)) as client:
+            client.app.state.service.champions.home = None
+            wait_until(lambda: client.get("/readyz").status_code == 503)
+            assert "no longer followed" in client.get("/readyz").json()["detail"]
+
+    with pytest.raises(AttributeError):  # at the end, for whoever runs the server
+        serve_without_following()
 
 
 def test_a_changed_file_of_a_model_is_refused(home, store):

@@ -1,4 +1,4 @@
-"""What is not documented does not exist for a user: commands, settings and routes are held to it."""
+"""What is not documented does not exist for a user: commands, settings, routes are held to it."""
 
 import re
 from dataclasses import fields
