@@ -35,7 +35,7 @@ Row = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Version:
-    """One registered model, with what was measured when it was trained."""
+    """One registered model, with what was measured when it was trained and noted since."""
 
     name: str
     number: str
@@ -43,6 +43,7 @@ class Version:
     aliases: tuple[str, ...]
     created_at: datetime
     metrics: dict[str, float] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
 
 
 class Registry:
@@ -144,6 +145,20 @@ class Registry:
                 shutil.copyfile(came / path, _at(to, _unspelt(path)))
         return to
 
+    def table(self, name: str, number: str, path: str) -> list[dict[str, str]]:
+        """The rows of a table that was logged with a version; none where there is no such table."""
+        run_id, place = self.version(name, number).run_id, f"tables/{_key(path)}.csv"
+        if place not in {one.path for one in self.client.list_artifacts(run_id, "tables")}:
+            return []
+        with tempfile.TemporaryDirectory() as aside:
+            came = Path(self.client.download_artifacts(run_id, place, aside))
+            with came.open(newline="", encoding="utf-8") as file:
+                return list(csv.DictReader(file))
+
+    def note(self, name: str, number: str, key: str, value: str) -> None:
+        """Keep a word with a version, such as why it was promoted; a later one takes its place."""
+        self.client.set_model_version_tag(name, str(number), key, value)
+
     def _run(self, name: str, fingerprint: str) -> "Run":
         experiment = self._experiment(name)
         query = f"tags.`{FINGERPRINT}` = '{fingerprint}'"
@@ -218,7 +233,8 @@ def _version(
     number = str(found.version)
     created_at = datetime.fromtimestamp(found.creation_timestamp / 1000, UTC)
     given = tuple(sorted(aliases.get(number, ())))
-    return Version(found.name, number, found.run_id, given, created_at, metrics)
+    notes = dict(found.tags)
+    return Version(found.name, number, found.run_id, given, created_at, metrics, notes)
 
 
 def _pages(search: Any, **query: Any) -> Iterator[Any]:

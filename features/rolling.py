@@ -29,9 +29,7 @@ class Counted(NamedTuple):
     upper: np.ndarray
 
 
-def rolled_counts(
-    observed: np.ndarray, expected: np.ndarray, upper: np.ndarray, n: int
-) -> Counted:
+def rolled_counts(observed: np.ndarray, expected: np.ndarray, upper: np.ndarray, n: int) -> Counted:
     """Counts a step, and their band, taken together over the last `n` steps.
 
     The steps' deviations are taken as independent, so the band of the sum grows by their root

@@ -1,7 +1,7 @@
 """The registered models: which there are, and which one the endpoint serves."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from data.published import (
     publish,
 )
 from models.triage import Triage
+from pipelines import gate
 
 if TYPE_CHECKING:
     from data.registry import Registry, Version
@@ -25,16 +26,31 @@ PLAIN = (".json", ".npz", ".onnx")
 COLUMNS = ["version", "trained", "aliases", "served", "accuracy", "ECE"]
 
 
-def promote(registry: "Registry", home: Path, name: str, number: str | None = None) -> Pointer:
+def promote(
+    registry: "Registry",
+    home: Path,
+    name: str,
+    number: str | None = None,
+    *,
+    force: str | None = None,
+    tell: Callable[[str], None] = lambda warning: None,
+) -> Pointer:
     """Serve a version from now on; by default the @challenger, which is the last one trained.
 
-    The version is fetched and must load as plain data before anything moves. The pointer that
-    the endpoint reads moves last, so a promotion that was killed is mended by repeating it.
+    The version is fetched, must load as plain data and pass the gate before anything moves;
+    `force`, a reason, lets it through in spite of the gate. What the gate only warns of goes to
+    `tell`. The pointer that the endpoint reads moves last, so a promotion that was killed is
+    mended by repeating it.
     """
     version = wanted(registry, name, number)
+    now = pointer(home, name)
     with tempfile.TemporaryDirectory() as aside:
         folder = registry.fetch(name, version.number, Path(aside) / version.number)
         check_plain(folder)
+        if now is None or now.version != version.number:
+            verdict = gate.check(registry, home, name, version.number, force)
+            for warning in (*verdict.against, *verdict.warnings):
+                tell(warning)
         registry.set_alias(name, CHAMPION, version.number)
         return publish(home, name, version.number, version.run_id, folder)
 

@@ -30,6 +30,7 @@ from pipelines.writing import rejects_beside, written
 
 POINT_COLUMNS = ("timestamp", "value", "expected", "lower", "upper", "score", "alert")
 ALERT_COLUMNS = ("opened_at", "closed_at", "kind", "key", "score", "n_tickets", "why")
+SECOND = np.timedelta64(1, "s")
 WEEK = np.timedelta64(7 * 86_400, "s")
 
 
@@ -185,7 +186,7 @@ def on_grid(
     matrix = np.full((len(times), column.max() + 1), np.nan)
     matrix[row, column] = values
     first = np.datetime64(int(times[0].astype(np.int64)) // (step * 1000) * step, "s")
-    return regular(times, matrix, step, first, times[-1] + np.timedelta64(1, "ms"))
+    return regular(times, matrix, step, first, times[-1] + SECOND)  # with the last point's step
 
 
 def count(told: Told, found: Replayed, kind: str, keys: list[str], times: np.ndarray) -> None:
@@ -252,7 +253,7 @@ def replay_tickets(
     labels = [label for _, label in tickets]
     keys = [TOTAL, *sorted({label for label in labels if label} - {TOTAL})]
     step = settings.step_seconds
-    end = at.max() + np.timedelta64(1, "ms")  # the last ticket too
+    end = at.max() + SECOND  # the last ticket too
     times, values = counts(at, labels, keys, day_of(at.min()), end, step)
     watch = Watch(
         Surge(len(keys), step_seconds=step, timezone=settings.timezone),

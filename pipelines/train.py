@@ -6,16 +6,20 @@ train again when there are more.
 """
 
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from data.published import pointer
 from models.triage import Triage
+from pipelines import gate
 from pipelines.columns import TEXTS
 from pipelines.console import Report, Step, quiet, silent
 from pipelines.dataset import Dataset, from_file, from_store
+from pipelines.ingest import pseudonym_key
 from pipelines.measure import Measured, figures_of, measure, metrics_of, predict, tables_of
 from pipelines.models import promote, served
 from pipelines.split import Split, SplitBy, split
@@ -48,7 +52,10 @@ class Recipe:
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """A version, what was measured of it, and what a person should know of the tickets."""
+    """A version, what was measured of it, and what a person should know of the tickets.
+
+    `refused` says why the gate did not let it be promoted, where that was asked for.
+    """
 
     version: "Version"
     measured: Mapping[str, Measured]
@@ -57,6 +64,7 @@ class TrainingReport:
     how: str
     notes: tuple[str, ...]
     promoted: bool
+    refused: str = ""
 
     def rows(self) -> list[list[str]]:
         """A row a target, for a table under `COLUMNS`."""
@@ -66,26 +74,47 @@ class TrainingReport:
 def train(
     place: Workspace, recipe: Recipe, *, promoted: bool = False, step: Step = quiet
 ) -> TrainingReport:
-    """Learn, measure and register a model of the desk; with `promoted` serve it at once.
+    """Learn, measure and register a model of the desk; with `promoted` serve it if the gate agrees.
 
     `step` does each piece of work under its name, such as `pipelines.console.shown`.
     """
     home, name = place.settings.home, model_name(place.settings.desk)
     parts = step("Read the tickets", lambda report: read(place, recipe, report))
     model = step(f"Learn from {len(parts.train):,} tickets", lambda _: fit(parts, recipe))
-    measured = step(
-        f"Measure on {len(parts.test):,} tickets", lambda report: evaluate(model, parts, report)
+    probabilities = step(
+        f"Measure on {len(parts.test):,} tickets",
+        lambda report: predict(model, parts.test.fields, report),
+    )
+    measured = evaluate(model, parts, probabilities)
+    key = pseudonym_key(place.settings)
+    shown = step(
+        "Ask the served model the same",
+        lambda _: gate.evidence(home, name, key, model, probabilities, parts.train, parts.test),
     )
     registry = step("Open the registry", lambda _: place.registry())
     version = step(
-        "Register the model", lambda _: log(registry, name, model, parts, measured, recipe)
+        "Register the model",
+        lambda _: log(registry, name, model, parts, measured, recipe, shown),
     )
-    if promoted:
-        number = version.number
-        step(f"Promote version {number}", lambda _: promote(registry, home, name, number))
-        version = registry.version(name, number)
     sizes = len(parts.train), len(parts.test)
-    return TrainingReport(version, measured, *sizes, parts.how, parts.notes, promoted)
+    report = TrainingReport(version, measured, *sizes, parts.how, parts.notes, False)
+    return through_gate(report, registry, home, step) if promoted else report
+
+
+def through_gate(
+    report: TrainingReport, registry: "Registry", home: Path, step: Step = quiet
+) -> TrainingReport:
+    """Serve the version that was trained, unless the gate refuses it; the report says which."""
+    name, number, told = report.version.name, report.version.number, list(report.notes)
+    try:
+        step(
+            f"Promote version {number}",
+            lambda _: promote(registry, home, name, number, tell=told.append),
+        )
+    except gate.Refused as error:
+        return replace(report, refused=str(error))
+    version = registry.version(name, number)
+    return replace(report, version=version, notes=tuple(told), promoted=True)
 
 
 def read(place: Workspace, recipe: Recipe, report: Report = silent) -> Split:
@@ -125,9 +154,10 @@ def fit(parts: Split, recipe: Recipe) -> Triage:
     return model.fit(parts.train.fields, parts.train.labels, ordered=parts.ordered)
 
 
-def evaluate(model: Triage, parts: Split, report: Report = silent) -> dict[str, Measured]:
-    """What the model makes of the test part, target by target."""
-    probabilities = predict(model, parts.test.fields, report)
+def evaluate(
+    model: Triage, parts: Split, probabilities: Mapping[str, np.ndarray]
+) -> dict[str, Measured]:
+    """How good the probabilities are that the model gave the test part, target by target."""
     decided = model.decide(probabilities)
     return {
         target: measure(target, model.classes[target], given, parts.test.labels[target], decided)
@@ -142,8 +172,9 @@ def log(
     parts: Split,
     measured: Mapping[str, Measured],
     recipe: Recipe,
+    shown: Mapping[str, Sequence[gate.Row]],
 ) -> "Version":
-    """Register the model with all that was measured; it becomes the @challenger."""
+    """Register the model with all that was measured and `shown`; it becomes the @challenger."""
     with tempfile.TemporaryDirectory() as aside:
         folder = Path(aside)
         model.save(folder)
@@ -152,7 +183,7 @@ def log(
             folder,
             params=_params(parts, recipe),
             metrics=metrics_of(measured),
-            tables=tables_of(measured),
+            tables={**tables_of(measured), **shown},
             figures=figures_of(measured, recipe.precision),
             data_hash=f"{parts.train.hash}/{parts.test.hash}",
         )

@@ -54,6 +54,8 @@ def train(
 
     Example: forewarn train tickets.csv --text title,body --target category --promote
     """
+    from rich.markup import escape
+
     from pipelines import console
     from pipelines.train import COLUMNS, Recipe
     from pipelines.train import train as run
@@ -82,6 +84,9 @@ def train(
     )
     for note in report.notes:
         console.out.print(f"Note: {note}", markup=False)
+    if report.refused:
+        console.out.print(f"[red]Refused[/]: {escape(report.refused)}")
+        raise typer.Exit(1)
     if promote:
         console.out.print("It is served from now on; a running endpoint takes it within 10 s")
     else:
@@ -135,16 +140,58 @@ def promote(
     version: Annotated[
         str | None, typer.Argument(help="Which version; the last one trained otherwise.")
     ] = None,
+    force: Annotated[
+        str | None,
+        typer.Option(metavar="REASON", help="Serve it even if refused; the reason is kept."),
+    ] = None,
 ) -> None:
-    """Serve a version from now on. The endpoint takes it within 10 s, without a failed request."""
+    """Serve a version from now on. The endpoint takes it within 10 s, without a failed request.
+
+    It is refused if it is no better than the commonest label, or worse than what is served.
+    """
     from pipelines import models
     from pipelines.console import out
     from pipelines.workspace import model_name, workspace
 
     settings = settings_of(context)
+    name, told = model_name(settings.desk), list[str]()
     with workspace(settings) as place:
-        now = models.promote(place.registry(), settings.home, model_name(settings.desk), version)
+        registry = place.registry()
+        now = models.promote(registry, settings.home, name, version, force=force, tell=told.append)
+    for warning in told:
+        out.print(f"Note: {warning}", markup=False)
     out.print(f"{now.name} version {now.version} is served")
+
+
+@app.command()
+def compare(
+    context: typer.Context,
+    version: Annotated[
+        str | None, typer.Argument(help="Which version; the last one trained otherwise.")
+    ] = None,
+) -> None:
+    """Hold a version against the one that is served, on tickets that neither has learnt from.
+
+    Example: forewarn models compare 4
+    """
+    from pipelines import gate, models
+    from pipelines.console import out, table
+    from pipelines.workspace import model_name, workspace
+
+    settings = settings_of(context)
+    name = model_name(settings.desk)
+    with workspace(settings) as place:
+        registry = place.registry()
+        number = models.wanted(registry, name, version).number
+        verdict = gate.judge(registry, settings.home, name, number)
+    against = f"version {verdict.champion}" if verdict.champion else "the commonest label"
+    table(f"{name} version {number} against {against}", gate.COLUMNS, verdict.rows())
+    for warning in verdict.warnings:
+        out.print(f"Note: {warning}", markup=False)
+    for reason in verdict.against:
+        out.print(f"Against it: {reason}", markup=False)
+    if not verdict.against:
+        out.print(f"Nothing speaks against it: forewarn models promote {number}")
 
 
 @app.command()

@@ -1,0 +1,180 @@
+"""The command line as a user meets it: what it prints, and its one line when something is wrong."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from data.settings import Settings
+from pipelines.__main__ import around, main
+from tests.desk import table
+
+HERE = Path(__file__).parent.parent
+TICKETS = [("1", "2026-01-05 09:00", "printer jam"), ("2", "2026-01-05 10:00", "vpn down")]
+CHILD = """
+import resource, sys
+from pipelines.__main__ import main
+sys.argv = ["forewarn", "--help"]
+try:
+    main()
+finally:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    heavy = {"numpy", "pandas", "sqlalchemy", "mlflow", "prefect", "sklearn"} & set(sys.modules)
+    print(used.ru_utime + used.ru_stime, *sorted(heavy), file=sys.stderr)
+"""
+
+
+@pytest.fixture
+def forewarn(tmp_path, monkeypatch, capsys):
+    """Runs a command in this process on a home of its own; gives (exit code, out, err)."""
+    for name in (*os.environ,):
+        if name.startswith(("FOREWARN_", "PREFECT_")):
+            monkeypatch.delenv(name)
+    for name, value in around(Settings(home=tmp_path)).items():
+        monkeypatch.setenv(name, value)  # and so taken away again
+    monkeypatch.setenv("FOREWARN_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FOREWARN_DESK", "it")
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["forewarn", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return ended.value.code or 0, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def tickets(tmp_path):
+    return table(tmp_path / "t.csv", ("id", "opened_at", "title"), TICKETS)
+
+
+def test_help_is_quick_and_loads_nothing_heavy():
+    ran = subprocess.run([sys.executable, "-c", CHILD], capture_output=True, text=True, cwd=HERE)
+    seconds, *heavy = ran.stderr.split()
+    assert "Triage help-desk tickets" in ran.stdout
+    assert not heavy
+    assert float(seconds) < 0.5
+
+
+def test_the_module_is_the_command(tickets, tmp_path):
+    command = [sys.executable, "-m", "pipelines", "--home", str(tmp_path / "home")]
+    ran = subprocess.run(
+        [*command, "ingest", "tickets", str(tickets)], capture_output=True, text=True, cwd=HERE
+    )
+    assert (ran.returncode, ran.stdout) == (0, "tickets: 2 new, 0 already known\n")
+    assert ran.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        ("ingest tickets missing.csv", "no such file or folder: missing.csv"),
+        ("ingest metrics t.csv", "t.csv has no column for timestamp"),
+        ("ingest tickets empty.csv", "empty.csv is empty"),
+        ("ingest tickets t.csv --map title=Summary", "title=Summary: t.csv has no such column"),
+        ("ingest tickets t.csv --map Summary", "--map wants OURS=THEIRS"),
+        ("ingest tickets t.csv --map titel=title", "titel=title: wanted one of"),
+        ("ingest incidents t.csv --map onset_at=Began", "onset_at=Began: t.csv has no such column"),
+        ("--desk a/b status", "FOREWARN_DESK is 'a/b'"),
+        ("--home t.csv/below status", "Not a directory"),
+        ("models promote 7", "no version 7 of 'ticket-it'"),
+        ("models rollback", "nothing to roll 'ticket-it' back to"),
+        ("score t.csv --out p.csv", "no model 'ticket-it'"),
+        ("detect --until 2999-01-01", "--until wants a time that has passed"),
+        ("detect --follow --flow", "--follow goes on by itself"),
+        ("replay metrics t.csv --out o", "t.csv has no column for timestamp"),
+        ("replay metrics t.csv --out o --budget 0", "the budget must be above 0"),
+        ("expire", "wanted --days or FOREWARN_RETENTION_DAYS"),
+        ("backup home", "wanted a folder that does not exist yet"),
+        ("flows", "wanted PREFECT_API_URL"),
+        ("keys create --scope all", "scopes must be one or more of"),
+        ("keys revoke nobody", "no key 'nobody'"),
+        ("erase ticket 9 --source desk", "desk 'it' has no ticket '9' from 'desk'"),
+        ("erase requester ada@example.com", "has no ticket of that requester"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(forewarn, tickets, tmp_path, arguments, wanted):
+    (tmp_path / "empty.csv").touch()
+    (tmp_path / "home").mkdir()
+    code, out, err = forewarn(*arguments.split())
+    assert (code, out) == (2, "")
+    assert re.fullmatch(r"forewarn: [^\n]+\n", err)
+    assert wanted in err
+    assert "ada@example.com" not in err
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "wanted"),
+    [
+        ("FOREWARN_STEP_SECONDS", "soon", "FOREWARN_STEP_SECONDS is 'soon'"),
+        ("FOREWARN_LOG_LEVEL", "loud", "FOREWARN_LOG_LEVEL is 'loud'"),
+        ("FOREWARN_DATABASE_URL", "mysql://me:secret@x/y", "FOREWARN_DATABASE_URL cannot be read"),
+        (
+            "FOREWARN_DATABASE_URL",
+            "postgresql+psycopg://me:secret@127.0.0.1:1/x",
+            "the database refused: connection failed",
+        ),
+    ],
+)
+def test_a_setting_that_does_not_work_is_said_in_one_line(
+    forewarn, monkeypatch, variable, value, wanted
+):
+    monkeypatch.setenv(variable, value)
+    code, out, err = forewarn("status")
+    assert (code, out) == (2, "")
+    assert re.fullmatch(r"forewarn: [^\n]+\n", err)
+    assert wanted in err
+    assert "secret" not in err
+
+
+def test_a_file_that_is_no_database_is_said_in_one_line(forewarn, tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "forewarn.db").write_text("these are not the rows you are looking for\n")
+    code, _, err = forewarn("status")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "the database refused: file is not a database" in err
+
+
+def test_debugging_shows_where_it_happened(forewarn, monkeypatch):
+    monkeypatch.setenv("FOREWARN_LOG_LEVEL", "debug")
+    monkeypatch.setattr(sys, "argv", ["forewarn", "ingest", "tickets", "missing.csv"])
+    with pytest.raises(ValueError, match=r"missing\.csv"):
+        main()
+
+
+def test_rows_that_were_refused_are_told_with_their_reasons(forewarn, tmp_path):
+    rows = [*TICKETS, ("3", "one day", "email from bob@example.com")]
+    table(tmp_path / "t.csv", ("id", "opened_at", "title"), rows)
+    code, out, _ = forewarn("ingest", "tickets", "t.csv")
+    assert code == 0
+    assert "tickets: 2 new, 0 already known\n" in out
+    assert "1 rows refused: opened_at" in out
+    assert "home/rejects/t.csv.jsonl" in out
+    assert "bob@" not in out
+    assert forewarn("ingest", "tickets", "t.csv")[1].startswith("tickets: 0 new, 2 already known")
+
+
+def test_a_key_is_shown_once_and_can_be_revoked(forewarn):
+    _, token, _ = forewarn("keys", "create", "--scope", "score", "--note", "Zendesk")
+    key_id, _, secret = token.strip().partition(".")
+    listed = forewarn("keys", "list")[1]
+    assert key_id in listed
+    assert "Zendesk" in listed
+    assert secret not in listed
+    assert forewarn("keys", "revoke", key_id)[0] == 0
+    assert "revoked" in forewarn("keys", "list")[1]
+
+
+def test_detect_says_what_it_still_needs(forewarn, tickets):
+    forewarn("ingest", "tickets", "t.csv")
+    code, out, _ = forewarn("detect")  # where it takes long, its progress is told beside
+    assert code == 0
+    assert "Metrics learning: 0 series" in out
+    assert "it needs 2 weeks of tickets" in out
+    assert "No alerts" in out

@@ -1,0 +1,214 @@
+import csv
+import random
+import re
+import zlib
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from data.published import pointer
+from data.settings import Settings
+from models.compare import Answers, compare
+from pipelines import gate, models
+from pipelines.train import Recipe, train
+from pipelines.workspace import model_name, workspace
+
+THINGS = {
+    "network": ["vpn drops", "wifi slow", "share cannot be reached", "proxy error"],
+    "printing": ["printer jam", "toner empty", "scanner blurs", "no colour"],
+    "account": ["password expired", "locked out", "new login", "pin reset"],
+}
+
+
+def write_tickets(path, n, seed, labelled=lambda rng, kind: kind):
+    """Tickets of three kinds; in every tenth the label is simply wrong."""
+    rng = random.Random(seed)
+    with path.open("w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["title", "category"])
+        for row in range(n):
+            kind = rng.choice(list(THINGS))
+            said = f"{rng.choice(THINGS[kind])} in room {rng.randrange(90_000)}"
+            wrong = rng.choice(list(THINGS))
+            out.writerow([said, wrong if row % 10 == 0 else labelled(rng, kind)])
+    return path
+
+
+def never_printing(rng, kind):
+    return rng.choice(["network", "account"]) if kind == "printing" else kind
+
+
+def by_lot(rng, kind):
+    return rng.choice(["network", "network", "printing"])
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tickets")
+    return {
+        "good": write_tickets(folder / "good.csv", 300, seed=0),
+        "broken": write_tickets(folder / "broken.csv", 300, seed=1, labelled=never_printing),
+        "blind": write_tickets(folder / "blind.csv", 300, seed=2, labelled=by_lot),
+        "later": write_tickets(folder / "later.csv", 200, seed=3),
+        "blind later": write_tickets(folder / "blind_later.csv", 200, seed=4, labelled=by_lot),
+        "few": write_tickets(folder / "few.csv", 12, seed=5, labelled=by_lot),
+    }
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("gate") / "home"
+
+
+@pytest.fixture
+def place(home, request):
+    """One installation for all the stories, and a desk for each."""
+    desk = f"desk{zlib.crc32(request.node.name.encode())}"
+    with workspace(Settings(home=home, desk=desk)) as place:
+        yield place
+
+
+def name(place):
+    return model_name(place.settings.desk)
+
+
+def recipe(files, learn, test, seed=0):
+    return Recipe(("category",), ("title",), files[learn], files[test], seed=seed)
+
+
+def test_a_model_that_knows_nothing_is_refused_and_the_reason_says_so(place, files):
+    report = train(place, recipe(files, "blind", "blind later"), promoted=True)
+    assert not report.promoted
+    assert "category is no better than always saying 'network'" in report.refused
+    assert re.search(r"of \d+ test tickets against", report.refused)
+    assert pointer(place.settings.home, name(place)) is None
+    assert (
+        place.registry().version(name(place), "1").notes[gate.GATE].startswith("refused: category")
+    )
+
+
+def test_a_refused_model_is_served_by_force_and_the_reason_is_kept(place, files):
+    registry, home = place.registry(), place.settings.home
+    train(place, recipe(files, "blind", "blind later"))
+    with pytest.raises(gate.Refused, match="--force"):
+        models.promote(registry, home, name(place))
+    told = []
+    models.promote(registry, home, name(place), force="for the tests of the page", tell=told.append)
+    assert pointer(home, name(place)).version == "1"
+    assert "no better than" in told[0]
+    assert registry.version(name(place), "1").notes[gate.FORCED] == "for the tests of the page"
+
+
+def test_few_test_tickets_are_a_warning_and_no_refusal(place, files):
+    report = train(place, recipe(files, "blind", "few"), promoted=True)
+    assert report.promoted
+    assert any("so few tickets cannot show more" in note for note in report.notes)
+
+
+def test_a_worse_challenger_is_refused_and_the_reason_names_the_broken_class(place, files):
+    assert train(place, recipe(files, "good", "later"), promoted=True).promoted
+    report = train(place, recipe(files, "broken", "later"), promoted=True)
+    assert not report.promoted
+    assert "category 'printing' is found in 0% of its" in report.refused
+    assert "'network' is found" not in report.refused
+    assert "category is worse than version 1" in report.refused
+    assert pointer(place.settings.home, name(place)).version == "1"
+    assert place.registry().by_alias(name(place), "champion").number == "1"
+    with pytest.raises(gate.Refused, match="'printing'"):
+        models.promote(place.registry(), place.settings.home, name(place), "2")
+
+
+def test_a_challenger_that_is_as_good_is_served(place, files):
+    train(place, recipe(files, "good", "later"), promoted=True)
+    report = train(place, recipe(files, "good", "later", seed=1), promoted=True)
+    assert report.promoted, report.refused
+    found = gate.paired(place.registry(), name(place), "1", "2")["category"]
+    assert found.n > 190
+    assert found.accuracy_before == pytest.approx(found.accuracy_after, abs=0.02)
+
+
+def test_tickets_that_the_served_model_has_learnt_are_not_compared(place, files):
+    train(place, recipe(files, "later", "good"), promoted=True)
+    train(place, recipe(files, "good", "later"))
+    verdict = gate.judge(place.registry(), place.settings.home, name(place), "2")
+    assert verdict.baselines["category"].n == 200
+    assert not verdict.comparisons
+    assert "no tickets that both were tested on" in verdict.warnings[0]
+
+
+def test_two_challengers_are_compared_by_the_tickets_that_both_were_tested_on(place, files):
+    for learn in ("good", "broken"):
+        train(place, recipe(files, learn, "later"))  # nothing is served yet
+    models.promote(place.registry(), place.settings.home, name(place), "1")
+    with pytest.raises(gate.Refused, match="'printing' is found in 0%"):
+        models.promote(place.registry(), place.settings.home, name(place), "2")
+
+
+def test_no_words_of_a_ticket_are_kept_with_a_version(place, files):
+    train(place, recipe(files, "good", "later"), promoted=True)
+    train(place, recipe(files, "broken", "later"))
+    run = place.registry().version(name(place), "2").run_id
+    tables = place.settings.home / "mlflow-artifacts" / run / "artifacts" / "tables"
+    names = {"answers.csv", "champion_answers.csv", "learnt.csv", "category_per_class.csv"}
+    assert {path.name for path in tables.iterdir()} == names
+    for path in tables.iterdir():
+        assert not any(word in path.read_text() for word in ("toner", "printer", "room"))
+
+
+def test_the_command_line_compares_refuses_and_obeys_force(place, files):
+    from pipelines.__main__ import app
+
+    train(place, recipe(files, "good", "later"), promoted=True)
+    train(place, recipe(files, "broken", "later"))
+    given = ["--home", str(place.settings.home), "--desk", place.settings.desk, "models"]
+    told = CliRunner().invoke(app, [*given, "compare"])
+    assert told.exit_code == 0, told.output
+    refused = CliRunner().invoke(app, [*given, "promote"])
+    assert isinstance(refused.exception, gate.Refused)
+    forced = CliRunner().invoke(app, [*given, "promote", "--force", "we know"])
+    assert forced.exit_code == 0, forced.output
+    assert pointer(place.settings.home, name(place)).version == "2"
+
+
+def answers(truth, share_right, rng, probability=0.9):
+    """A model that is right on that share of the tickets, and says what it says for sure."""
+    other = np.roll(np.unique(truth), 1)[np.searchsorted(np.unique(truth), truth)]
+    label = np.where(rng.random(len(truth)) < share_right, truth, other)
+    return Answers(label, np.full(len(truth), probability))
+
+
+def refused(target, truth, before, after):
+    return gate.reasons("1", {target: compare(truth, before, after)})[0]
+
+
+def test_equal_models_are_seldom_refused():
+    """Many classes, and no class is worse but by luck: 5 % overall, 5 % over all the classes."""
+    rng = np.random.default_rng(0)
+    truth = np.array([f"class {n}" for n in range(40)] * 15, dtype=object)
+    n = sum(
+        bool(refused("category", truth, *(answers(truth, 0.9, rng) for _ in range(2))))
+        for _ in range(60)
+    )
+    assert n <= 9  # of 60 at 10 %: more with a chance of 8 %, and the tests are stricter than that
+
+
+def test_the_first_priority_is_a_question_of_its_own():
+    """What may be chance among forty classes is none where a ticket cannot wait."""
+    truth = np.array([f"P{n}" for n in range(1, 41)] * 20, dtype=object)
+    before = Answers(truth, np.ones(len(truth)))
+    fallen = truth.copy()
+    fallen[np.flatnonzero(truth == "P1")[:6]] = "P2"
+    after = Answers(fallen, np.ones(len(truth)))
+    told = "; ".join(refused("priority", truth, before, after))
+    assert "priority 'P1' is found in 70% of its 20 tickets, by version 1 in 100%" in told
+    assert "is found" not in "; ".join(refused("category", truth, before, after))
+
+
+def test_a_challenger_whose_probabilities_lie_is_refused():
+    rng = np.random.default_rng(0)
+    truth = np.array(["a", "b", "c"] * 200, dtype=object)
+    honest = answers(truth, 0.8, rng, 0.8)
+    boasting = Answers(honest.label, np.full(len(truth), 0.99))
+    assert "have become less true" in refused("category", truth, honest, boasting)[0]
+    assert not refused("category", truth, boasting, honest)
