@@ -5,7 +5,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -78,7 +78,8 @@ def beside(seed: int, place: Workspace, found: Comparison) -> Desk:
     """The demo's comparison, and the baselines' on the same points and tickets."""
     incidents = [one.incident for one in found.found]
     start, stop = demo.END - demo.LIVE, demo.END
-    judged = partial(compare, incidents=incidents, start=start, stop=stop)
+    step = timedelta(seconds=place.settings.step_seconds)
+    judged = partial(compare, incidents=incidents, start=start, stop=stop, step=step)
     watched = [Watched.of(place, kind, start, stop) for kind in KINDS]
     static = [alert for one in watched for alert in one.static(place.settings.step_seconds)]
     n = len({alert.id for one in found.found for alert in one.alerts}) + len(found.false)

@@ -123,7 +123,8 @@ def watch(place: Workspace, step: Step) -> Comparison:
         step(f"Watch the {kind}", lambda told, kind=kind: go_on(place, kind, told))
     desk, start = place.settings.desk, END - LIVE
     alerts = place.store.alerts(desks=[desk], since=start, until=END, limit=10_000)
-    return compare(alerts, place.store.incidents(desk), start, END)
+    step = timedelta(seconds=place.settings.step_seconds)
+    return compare(alerts, place.store.incidents(desk), start, END, step)
 
 
 def go_on(place: Workspace, kind: Kind, report: Report) -> None:
@@ -169,7 +170,7 @@ def found_row(one: Found) -> list[str]:
     return [
         one.incident.title,
         f"{one.incident.onset_at:%a %m-%d %H:%M}",
-        f"{first.opened_at:%H:%M}" if first else "missed",
+        f"{one.told_at:%H:%M}" if one.told_at else "missed",
         f"{first.kind} {first.key}" if first else "",
         f"{one.minutes:.0f}" if first else "-",
         str(len(one.alerts)),

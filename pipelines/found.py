@@ -16,17 +16,26 @@ WEEK = timedelta(weeks=1)
 
 @dataclass(frozen=True)
 class Found:
-    """One incident and the alerts that are about it, in the order they opened."""
+    """One incident and the alerts that are about it, in the order they opened.
+
+    An alert opens at the step whose values raised it, and is told when that `step` is over.
+    """
 
     incident: Incident
     alerts: tuple[Alert, ...]
+    step: timedelta = timedelta()
+
+    @property
+    def told_at(self) -> datetime | None:
+        """When the first alert could be told; None where there was none."""
+        return self.alerts[0].opened_at + self.step if self.alerts else None
 
     @property
     def minutes(self) -> float:
-        """From the true onset to the first alert; NaN where it was missed."""
-        if not self.alerts:
+        """From the true onset until the first alert is told; NaN where it was missed."""
+        if self.told_at is None:
             return float("nan")
-        return (self.alerts[0].opened_at - self.incident.onset_at) / timedelta(minutes=1)
+        return (self.told_at - self.incident.onset_at) / timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -54,11 +63,16 @@ class Comparison:
 
 
 def compare(
-    alerts: Sequence[Alert], incidents: Sequence[Incident], start: datetime, stop: datetime
+    alerts: Sequence[Alert],
+    incidents: Sequence[Incident],
+    start: datetime,
+    stop: datetime,
+    step: timedelta = timedelta(),
 ) -> Comparison:
     """Hold the alerts that opened in [start, stop) against the incidents that began in it.
 
-    An alert is about an incident when it opened between its onset and two hours after its end,
+    An alert is about an incident when it is told after its onset, at the end of the `step` in
+    which it opened, and opened no later than two hours after its end,
     on a series or a category that the incident touched, or on the total. Any other alert is
     false, one that opened in time but on something else included.
     """
@@ -68,17 +82,18 @@ def compare(
     )
     incidents = [one for one in incidents if start <= one.onset_at < stop]
     found = tuple(
-        Found(one, tuple(alert for alert in alerts if is_about(alert, one))) for one in incidents
+        Found(one, tuple(alert for alert in alerts if is_about(alert, one, step)), step)
+        for one in incidents
     )
     explained = {alert.id for one in found for alert in one.alerts}
     false = tuple(alert for alert in alerts if alert.id not in explained)
     return Comparison(found, false, (stop - start) / WEEK)
 
 
-def is_about(alert: Alert, incident: Incident) -> bool:
+def is_about(alert: Alert, incident: Incident, step: timedelta) -> bool:
     """Whether an alert opened in the time and on a thing that an incident touched."""
     end = (incident.ended_at or incident.onset_at) + GRACE
     touched = alert.key in (
         incident.series if alert.kind == "metric" else (*incident.categories, TOTAL)
     )
-    return touched and incident.onset_at <= alert.opened_at <= end
+    return touched and incident.onset_at <= alert.opened_at + step and alert.opened_at <= end

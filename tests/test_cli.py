@@ -80,7 +80,7 @@ def test_the_module_is_the_command(tickets, tmp_path):
         ("ingest tickets t.csv --map title=Summary", "title=Summary: t.csv has no such column"),
         ("ingest tickets t.csv --map Summary", "--map wants OURS=THEIRS"),
         ("ingest tickets t.csv --map titel=title", "titel=title: wanted one of"),
-        ("ingest incidents t.csv --map onset_at=Began", "onset_at=Began: t.csv has no such column"),
+        ("ingest incidents empty.csv", "empty.csv is empty"),
         ("--desk a/b status", "FOREWARN_DESK is 'a/b'"),
         ("--home t.csv/below status", "Not a directory"),
         ("models promote 7", "no version 7 of 'ticket-it'"),

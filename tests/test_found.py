@@ -75,3 +75,11 @@ def test_an_incident_without_an_end_ends_where_it_began():
     compared = compare(alerts, [open_ended], START, STOP)
     assert [len(one.alerts) for one in compared.found] == [1]
     assert len(compared.false) == 1
+
+
+def test_an_alert_is_told_when_its_step_is_over():
+    step = timedelta(minutes=30)
+    compared = compare([alert(8.75, "vpn.errors")], [VPN], START, STOP, step)
+    assert compared.found[0].told_at == VPN.onset_at + timedelta(minutes=15)
+    assert compared.found[0].minutes == 15
+    assert not compare([alert(8.25, "vpn.errors")], [VPN], START, STOP, step).found[0].alerts
