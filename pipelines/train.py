@@ -7,6 +7,7 @@ train again when there are more.
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from pipelines import gate
 from pipelines.columns import TEXTS
 from pipelines.console import Report, Step, quiet, silent
 from pipelines.dataset import Dataset, from_file, from_store
+from pipelines.encoder import encoder, told
 from pipelines.ingest import pseudonym_key
 from pipelines.measure import Measured, figures_of, measure, metrics_of, predict, tables_of
 from pipelines.models import promote, served
@@ -36,7 +38,8 @@ class Recipe:
     """What to learn, from what, and how to measure it.
 
     Without a `file` the desk's stored tickets are learnt from. `test` is a file to measure on;
-    else `by` says how to part the tickets, in the order of time where they have times.
+    else `by` says how to part the tickets, in the order of time where they have times. With
+    `encoder` a sentence encoder reads what the texts mean; without it their words decide.
     """
 
     targets: tuple[str, ...]
@@ -48,6 +51,7 @@ class Recipe:
     precision: float = 0.95
     confidence: float = 0.9
     seed: int = 0
+    encoder: bool = True
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,10 @@ def train(
     """
     home, name = place.settings.home, model_name(place.settings.desk)
     parts = step("Read the tickets", lambda report: read(place, recipe, report))
-    model = step(f"Learn from {len(parts.train):,} tickets", lambda _: fit(parts, recipe))
+    model = step(
+        f"Learn from {len(parts.train):,} tickets",
+        lambda report: fit(parts, recipe, home, report),
+    )
     probabilities = step(
         f"Measure on {len(parts.test):,} tickets",
         lambda report: predict(model, parts.test.fields, report),
@@ -128,7 +135,12 @@ def recipe_of_champion(place: Workspace) -> Recipe | None:
     if pointer(place.settings.home, name) is None:
         return None
     champion = served(place.settings.home, name)
-    return Recipe(champion.targets, champion.features.columns, precision=champion.precision)
+    return Recipe(
+        champion.targets,
+        champion.features.columns,
+        precision=champion.precision,
+        encoder=champion.meaning is not None,
+    )
 
 
 def load(place: Workspace, recipe: Recipe, report: Report = silent) -> Dataset:
@@ -148,10 +160,15 @@ def load_test(place: Workspace, recipe: Recipe, report: Report = silent) -> Data
     return _from_file(place, recipe, recipe.test, report)
 
 
-def fit(parts: Split, recipe: Recipe) -> Triage:
-    """A model of the training part."""
-    model = Triage(precision=recipe.precision, confidence=recipe.confidence, seed=recipe.seed)
-    return model.fit(parts.train.fields, parts.train.labels, ordered=parts.ordered)
+def fit(parts: Split, recipe: Recipe, home: Path, report: Report = silent) -> Triage:
+    """A model of the training part; an encoder is made, or found, under `home`."""
+    asked = {"precision": recipe.precision, "confidence": recipe.confidence}
+    reader = encoder(home) if recipe.encoder else None
+    model = Triage(**asked, seed=recipe.seed, encoder=reader)
+    fields, labels = parts.train.fields, parts.train.labels
+    n_texts = len(parts.train) * len(fields)
+    with nullcontext() if reader is None else told(reader, n_texts, report):
+        return model.fit(fields, labels, ordered=parts.ordered)
 
 
 def evaluate(
@@ -211,6 +228,7 @@ def _params(parts: Split, recipe: Recipe) -> dict[str, object]:
         "precision": recipe.precision,
         "confidence": recipe.confidence,
         "seed": recipe.seed,
+        "encoder": recipe.encoder,
     }
 
 

@@ -74,7 +74,8 @@ def name(place):
 
 
 def recipe(files, learn, test, seed=0):
-    return Recipe(("category",), ("title",), files[learn], files[test], seed=seed)
+    by_words = {"seed": seed, "encoder": False}
+    return Recipe(("category",), ("title",), files[learn], files[test], **by_words)
 
 
 def test_a_model_that_knows_nothing_is_refused_and_the_reason_says_so(place, files):

@@ -3,6 +3,8 @@ import io
 import pickle
 import random
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,10 @@ from data.published import open_published, pointer
 from data.settings import Settings
 from models.triage import Triage
 from pipelines import models
-from pipelines.train import Recipe, train
+from pipelines.dataset import from_file
+from pipelines.encoder import forget
+from pipelines.split import split
+from pipelines.train import Recipe, fit, train
 from pipelines.workspace import workspace
 
 NAME = "ticket-it"
@@ -48,13 +53,13 @@ def place(tmp_path_factory):
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
     file = write_tickets(tmp_path_factory.mktemp("tickets") / "tickets.csv")
-    return Recipe(targets=("category", "impact"), file=file)
+    return Recipe(targets=("category", "impact"), file=file, encoder=False)
 
 
 @pytest.fixture(scope="module")
 def reports(place, recipe):
     """Two trainings: the second, of another seed, is the @challenger."""
-    other = Recipe(targets=("category",), file=recipe.file, by="stratified", seed=1)
+    other = replace(recipe, targets=("category",), by="stratified", seed=1)
     return [train(place, recipe), train(place, other)]
 
 
@@ -109,6 +114,24 @@ def test_the_registered_model_is_the_one_that_was_measured(place, reports, tmp_p
     assert model.features.columns == ("title", "body")
     labels = model.decide(model.predict_proba({"title": ["toner empty"], "body": [""]}))
     assert labels["category"].labels.tolist() == ["printing"]
+
+
+def test_a_training_reads_what_texts_mean_and_tells_how_far_it_is(encoder_home, recipe):
+    said = []
+    parts = split(from_file(recipe.file, recipe.text, recipe.targets).take(range(120)))
+    model = fit(parts, replace(recipe, encoder=True), encoder_home, lambda *now: said.append(now))
+    assert model.meaning is not None
+    assert said == [(n, 192) for n in (50, 96, 146, 192)], "96 titles, 96 bodies"
+    assert Path(encoder_home, "vectors").exists()
+    forget(encoder_home)
+    assert not Path(encoder_home, "vectors").exists()
+
+
+def test_without_the_weights_the_way_out_is_named(tmp_path, recipe, monkeypatch):
+    monkeypatch.setattr("pipelines.encoder.PACKAGE", "no_such_package")
+    parts = split(from_file(recipe.file, recipe.text, recipe.targets))
+    with pytest.raises(LookupError, match=r"no_such_package is not installed.*--no-encoder"):
+        fit(parts, replace(recipe, encoder=True), tmp_path)
 
 
 def test_training_again_on_the_same_tickets_is_the_same_version(place, recipe, reports):

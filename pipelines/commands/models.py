@@ -45,6 +45,13 @@ def train(
     precision: Annotated[
         float, typer.Option(help="Share of right labels that `auto` decisions promise.")
     ] = 0.95,
+    encoder: Annotated[
+        bool,
+        typer.Option(
+            help="Read what texts mean, not their words alone: a point or two more right, for some"
+            " 10 ms of CPU a ticket, in training as in scoring, and 23 MB in the model."
+        ),
+    ] = True,
     maps: Maps = None,
     flow: Flow = False,
 ) -> None:
@@ -69,6 +76,7 @@ def train(
         by=split,
         mapping=mapping_of(maps),
         precision=precision,
+        encoder=encoder,
     )
     if as_flow(context, flow):
         report = run_flow(context, "train", recipe, promote)

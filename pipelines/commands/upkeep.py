@@ -79,11 +79,13 @@ def ticket(
 ) -> None:
     """Delete one ticket with its predictions and corrections."""
     from pipelines.console import out
+    from pipelines.encoder import forget
     from pipelines.workspace import workspace
 
     desk = settings_of(context).desk
     with workspace(settings_of(context)) as place:
         counts = place.store.erase_ticket(desk, source, external_id)
+        forget(place.settings.home)
     if not counts.get("tickets"):
         raise LookupError(f"desk {desk!r} has no ticket {external_id!r} from {source!r}")
     out.print(f"Deleted: {_said(counts)}. {MODELS_REMEMBER}")
@@ -97,6 +99,7 @@ def requester(
     """Delete every ticket of one requester, with predictions and corrections."""
     from data.masking import pseudonym
     from pipelines.console import out
+    from pipelines.encoder import forget
     from pipelines.ingest import pseudonym_key
     from pipelines.workspace import workspace
 
@@ -105,6 +108,7 @@ def requester(
         counts = place.store.erase_requester(
             settings.desk, pseudonym(pseudonym_key(settings), name)
         )
+        forget(settings.home)
     if not counts.get("tickets"):
         raise LookupError(f"desk {settings.desk!r} has no ticket of that requester")
     out.print(f"Deleted: {_said(counts)}. {MODELS_REMEMBER}")
