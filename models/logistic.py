@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import log_softmax
 
-from models.head import Features, Head
+from models.head import Features, Head, evened
 
 PENALTY = 5.0
 """Between what cross-validation likes: bank questions 10, issues of software projects 3."""
@@ -36,6 +36,8 @@ class Logistic(Head):
     def _solve(self, x: Features, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         from sklearn.linear_model import LogisticRegression  # here: serving needs none
 
-        solver = LogisticRegression(C=self.penalty, tol=TOLERANCE, max_iter=2000)
+        solver = LogisticRegression(
+            C=self.penalty, class_weight=evened(codes), tol=TOLERANCE, max_iter=2000
+        )
         solver.fit(x, codes)
         return solver.coef_, solver.intercept_
