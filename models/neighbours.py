@@ -92,12 +92,18 @@ class Neighbours(Head):
         path = folder / "head.json"
         kept = read_json(path, {**ABOUT, "scale": float})
         head = cls._read(path, kept)
+        if not 0 < kept["scale"] < np.inf:
+            raise ValueError(f"{path}: scale must be above 0, got {kept['scale']}")
         arrays = read_arrays(
             folder / "head.npz",
             {"vectors": ("int8", (None, n_features)), "codes": ("int32", (None,))},
         )
         vectors, codes = arrays["vectors"], arrays["codes"]
-        if len(vectors) != len(codes) or not set(codes.tolist()) <= set(range(len(head.classes))):
+        if len(vectors) != len(codes) or not _all_below(codes, len(head.classes)):
             raise ValueError(f"{folder / 'head.npz'}: wanted one of the classes for each vector")
         head._remember(vectors, codes, kept["scale"])
         return head
+
+
+def _all_below(codes: np.ndarray, n: int) -> bool:
+    return len(codes) > 0 and int(codes.min()) >= 0 and int(codes.max()) < n

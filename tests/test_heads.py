@@ -1,0 +1,190 @@
+"""The learners of a blend, and the folds that weigh them."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+from models import neighbours
+from models.blend import ENOUGH, HEADS, Blend, Joined, folds_of
+from models.discriminant import SHRUNK, Discriminant
+from models.head import Head
+from models.logistic import Logistic
+from models.neighbours import Neighbours
+
+N_FEATURES = 16
+
+
+def units(centres, n, seed=0, noise=0.15):
+    """`n` vectors of length 1 around each centre."""
+    rng = np.random.default_rng(seed)
+    around = np.repeat(np.asarray(centres, dtype=float), n, axis=0)
+    x = around + rng.normal(size=(len(around), around.shape[1])) * noise
+    return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
+
+
+def scattered(n=40, seed=0):
+    """Two classes, each in six places that lie among the other's."""
+    places = np.random.default_rng(1).normal(size=(12, N_FEATURES)) / 4
+    labels = ["card", "loan"] * 6
+    return units(places, n, seed, noise=0.1), [one for one in labels for _ in range(n)]
+
+
+def accuracy(head, x, labels):
+    return np.mean(head.classes[head.scores(x).argmax(axis=1)] == np.array(labels, dtype=object))
+
+
+# neighbours
+
+
+def test_neighbours_know_a_class_that_lies_in_many_places():
+    few, many = np.zeros((4, 2)), np.array([[1, 0], [-1, 0], [0, 1], [0, -1]], dtype=float)
+    centres, labels = np.hstack([many, few]), ["card", "card", "loan", "loan"]
+    train, told = units(centres, 50), np.repeat(labels, 50).tolist()
+    test = units(centres, 50, seed=1)
+    assert accuracy(Neighbours().fit(train, told), test, told) > 0.95
+    assert accuracy(Logistic().fit(train, told), test, told) < 0.7, "no straight border tells it"
+
+
+def test_loaded_neighbours_score_the_same(tmp_path):
+    x, labels = scattered()
+    head = Neighbours().fit(x, labels)
+    head.save(tmp_path)
+    loaded = Neighbours.load(tmp_path, N_FEATURES)
+    np.testing.assert_array_equal(loaded.scores(x), head.scores(x))
+
+
+def test_no_hairs_breadth_decides_who_is_a_neighbour():
+    x, labels = scattered()
+    head = Neighbours().fit(x, labels)
+    rng = np.random.default_rng(2)
+    nudged = x + rng.normal(size=x.shape).astype(np.float32) * 1e-6
+    shares = [np.exp(head.scores(one)) for one in (x, nudged)]
+    assert np.abs(shares[0] - shares[1]).max() < 1e-3
+
+
+def test_a_text_that_says_nothing_has_no_neighbours():
+    x, labels = scattered()
+    (scores,) = Neighbours().fit(x, labels).scores(np.zeros((1, N_FEATURES), np.float32))
+    assert scores[0] == scores[1]
+
+
+def test_of_many_tickets_some_are_remembered(monkeypatch):
+    x, labels = scattered()
+    monkeypatch.setattr(neighbours, "LIMIT", 100)
+    first, second = (Neighbours(seed=3).fit(x, labels) for _ in range(2))
+    assert first.kept.shape == (100, N_FEATURES)
+    np.testing.assert_array_equal(first.kept, second.kept)
+    assert accuracy(first, x, labels) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda kept: kept.update(codes=kept["codes"] + 1), "one of the classes for each"),
+        (lambda kept: kept.update(codes=kept["codes"] - 1), "one of the classes for each"),
+        (lambda kept: kept.update(codes=kept["codes"][:-1]), "one of the classes for each"),
+        (lambda kept: kept.update(vectors=kept["vectors"][:, :-1]), "vectors is int8 of shape"),
+        (lambda kept: kept.update(vectors=kept["vectors"][:0], codes=kept["codes"][:0]), "one of"),
+    ],
+    ids=["above", "below", "fewer", "narrower", "none"],
+)
+def test_neighbours_that_do_not_fit_are_refused(tmp_path, change, said):
+    Neighbours().fit(*scattered()).save(tmp_path)
+    with np.load(tmp_path / "head.npz") as kept:
+        arrays = dict(kept)
+    change(arrays)
+    np.savez(tmp_path / "head.npz", **arrays)
+    with pytest.raises(ValueError, match=rf"head\.npz.*{said}"):
+        Neighbours.load(tmp_path, N_FEATURES)
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, 1])
+def test_a_scale_that_is_none_is_refused(tmp_path, scale):
+    Neighbours().fit(*scattered()).save(tmp_path)
+    path = tmp_path / "head.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"scale": scale}))
+    with pytest.raises(ValueError, match=r"head\.json: scale"):
+        Neighbours.load(tmp_path, N_FEATURES)
+
+
+# small classes
+
+
+def test_the_discriminant_is_the_known_one():
+    x, _ = scattered()
+    labels = np.resize(["a", "b", "b", "c", "c", "c"], len(x)).tolist()
+    known = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=SHRUNK).fit(x, labels)
+    wanted = known.predict_log_proba(x)
+    np.testing.assert_allclose(Discriminant().fit(x, labels).scores(x), wanted, atol=1e-3)
+
+
+def test_vectors_that_are_all_the_same_break_nothing():
+    x = np.tile(np.eye(N_FEATURES, dtype=np.float32)[0], (6, 1))
+    scores = Discriminant().fit(x, ["a", "a", "a", "b", "b", "c"]).scores(x)
+    assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("learner", [Head, Logistic, Discriminant])
+def test_a_class_of_five_beside_a_class_of_hundreds_is_found(learner):
+    centres = np.eye(N_FEATURES)[:2] + np.eye(N_FEATURES)[2]
+    x = np.vstack([units(centres[:1], 400), units(centres[1:], 5, seed=1)])
+    test = units(centres[1:], 100, seed=2)
+    assert accuracy(learner().fit(x, ["often"] * 400 + ["rare"] * 5), test, ["rare"] * 100) > 0.8
+
+
+# folds
+
+
+@pytest.mark.parametrize("sizes", [(50, 30, 7), (2, 2, 2), (400, 1, 2), (1, 6)], ids=str)
+def test_every_ticket_has_its_turn_and_every_class_is_always_learnt(sizes):
+    truth = np.repeat([f"c{at}" for at in range(len(sizes))], sizes).astype(object)
+    folds = folds_of(truth, ordered=False, seed=0)
+    alone = np.isin(truth, [f"c{at}" for at, n in enumerate(sizes) if n == 1])
+    assert np.array_equal(np.sum(folds, axis=0), np.where(alone, 0, 1))
+    assert all(set(truth[~fold]) == set(truth) for fold in folds)
+
+
+def test_in_the_order_of_time_the_latest_are_held_out_alone():
+    (fold,) = folds_of(np.array(["a", "b"] * 50, dtype=object), ordered=True, seed=0)
+    assert np.flatnonzero(fold).tolist() == list(range(80, 100))
+
+
+def test_of_very_many_tickets_a_fifth_is_held_out():
+    truth = np.array(["a", "b"] * (ENOUGH // 2 + 1), dtype=object)
+    (fold,) = folds_of(truth, ordered=False, seed=0)
+    assert fold.mean() == pytest.approx(0.2, abs=0.01)
+
+
+def test_what_is_measured_out_of_fold_was_not_learnt():
+    """Labels drawn by lot: a model that has seen them names them all, one that has not, half."""
+    x = units(np.eye(N_FEATURES), 20, noise=1.0)
+    labels = np.random.default_rng(0).choice(["a", "b"], len(x)).tolist()
+    fitted = Blend.learn({"words": x, "meaning": x}, labels, ordered=False)
+    assert fitted.probabilities.shape == (len(x), 2)
+    assert fitted.right.mean() == pytest.approx(0.5, abs=0.1)
+    guess = fitted.probabilities.argmax(axis=1)
+    np.testing.assert_array_equal(guess == fitted.truth, fitted.right)
+    assert fitted.probability.mean() == pytest.approx(0.5, abs=0.1), "and it says so"
+
+
+def test_a_class_that_came_up_late_has_no_probability():
+    x, _ = scattered()
+    labels = np.resize(["a", "b"], len(x)).tolist()
+    labels[-3:] = ["new"] * 3
+    fitted = Blend.learn({"words": x}, labels, ordered=True)
+    assert fitted.blend.classes[fitted.truth[-3:]].tolist() == ["new"] * 3
+    assert not fitted.probabilities[:, fitted.blend.classes == "new"].any()
+    assert not fitted.right[-3:].any()
+
+
+def test_every_head_comes_back_as_it_was_saved(tmp_path):
+    x, labels = scattered()
+    xs = {"words": x, "meaning": x}
+    heads = {name: learner().fit(x, labels) for name, (_, learner) in HEADS.items()}
+    blend = Blend(heads, Joined(dict.fromkeys(HEADS, 0.25)))
+    blend.save(tmp_path, alone=False)
+    loaded = Blend.load(tmp_path, dict.fromkeys(xs, N_FEATURES))
+    assert loaded.views == ("words", "meaning")
+    np.testing.assert_array_equal(loaded.predict_proba(xs), blend.predict_proba(xs))
