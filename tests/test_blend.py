@@ -152,7 +152,7 @@ def test_where_words_suffice_no_encoder_is_kept(reader, tmp_path):
     }
     model.save(tmp_path)
     assert not list(tmp_path.glob("*.onnx"))
-    assert json.loads((tmp_path / "triage.json").read_text())["format"] == 1
+    assert json.loads((tmp_path / "triage.json").read_text())["format"] == 3
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_where_words_suffice_no_encoder_is_kept(reader, tmp_path):
         ("kind/blend.json", {"temperature": 0.0}, "temperature must be above 0"),
         ("meaning.json", {"columns": "body"}, "columns is str, wanted list"),
         ("encoder.json", {"n_dimensions": 7}, "cannot read a text"),
-        ("triage.json", {"format": 3}, "format is 3, wanted 1 or 2; train again"),
+        ("triage.json", {"format": 2}, "format is 2, wanted 3 or 4; train again"),
     ],
 )
 def test_json_that_does_not_fit_is_refused(saved, file, change, said):
