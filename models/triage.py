@@ -229,7 +229,9 @@ def _of_classes(folder: Path, classes: np.ndarray) -> Promise:
     """The promise in `folder`; ValueError where it is not one about these classes."""
     promise = Promise.load(folder)
     if promise.own.keys() ^ promise.missing.keys() != set(classes):
-        raise ValueError(f"{folder / 'promise.json'} speaks of other classes than the head beside it")
+        raise ValueError(
+            f"{folder / 'promise.json'} speaks of other classes than the head beside it"
+        )
     return promise
 
 
