@@ -233,6 +233,29 @@ def test_without_a_ticket_every_view_counts_the_same():
     assert join(given, np.zeros(0, int)).weights == {"words": 0.5, "meaning": 0.5}
 
 
+@pytest.mark.parametrize("ordered", [True, False], ids=["by time", "by class"])
+def test_a_ticket_is_judged_by_what_has_not_seen_it(ordered):
+    """Each ticket has a feature of its own and a label by chance: only memory could be right."""
+    labels = np.random.default_rng(0).choice(["a", "b"], 400)
+    fitted = Blend.learn({"words": np.eye(400, dtype=np.float32)}, labels.tolist(), ordered=ordered)
+    right = fitted.probabilities.argmax(axis=1) == fitted.truth
+    assert len(right) == (80 if ordered else 400)
+    assert right.mean() < 0.7, "0.5 and no more than luck"
+    known = fitted.blend.predict_proba({"words": np.eye(400, dtype=np.float32)}).argmax(axis=1)
+    assert (fitted.blend.classes[known] == labels).all(), "of what it has seen it knows all"
+
+
+@pytest.mark.parametrize("ordered", [True, False], ids=["by time", "by class"])
+def test_a_class_that_was_not_learnt_before_it_was_held_out_counts_as_an_error(ordered):
+    labels = ["a", "b"] * 20 + ["new"]
+    x = np.eye(3, dtype=np.float32)[[0, 1] * 20 + [2]]
+    fitted = Blend.learn({"words": x}, labels, ordered=ordered)
+    assert fitted.blend.classes.tolist() == ["a", "b", "new"]
+    right = fitted.probabilities.argmax(axis=1) == fitted.truth
+    assert right.tolist() == [True] * (len(right) - 1) + [False]
+    assert np.isfinite(fitted.probabilities).all()
+
+
 def test_the_logistic_head_does_not_stop_early():
     """On vectors of length 1 a loose tolerance ends the search near its start, silently."""
     rng = np.random.default_rng(0)

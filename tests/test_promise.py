@@ -46,6 +46,21 @@ def test_all_promises_of_a_target_are_kept_at_once():
     assert np.mean(covered) > 0.2, "to promise nothing would be easy"
 
 
+def test_of_many_classes_that_are_just_too_bad_none_may_pass_by_luck():
+    """Eight chances of one in ten would let down more than half of the desks."""
+    rng = np.random.default_rng(4)
+    classes = np.array(list("abcdefgh"), dtype=object)
+    guess = np.repeat(np.arange(8), 300)
+    broken = 0
+    for _ in range(200):
+        probabilities = np.eye(8)[guess] * rng.uniform(0.85, 0.95, (2400, 1)) + 0.005
+        truth = np.where(rng.random(2400) < 0.899, guess, (guess + 1) % 8)
+        found = promised(classes, probabilities, truth, precision=0.9)
+        assert len(found.own) == 8
+        broken += any(np.isfinite(one.auto) for one in found.own.values())
+    assert broken <= 30, "20 and two and a half standard errors"
+
+
 def test_a_class_with_many_tickets_is_not_carried_by_the_others():
     """Mail is mostly wrong. Beside four times as many that are right, nobody would notice."""
     truth = np.repeat([0, 1, 2, 2], [700, 120, 100, 80])

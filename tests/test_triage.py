@@ -123,15 +123,6 @@ def test_without_times_each_ticket_is_held_out_once():
     assert promise.rest.n_right > 140, "by models that have not seen it"
 
 
-def test_without_times_nothing_is_learnt_of_a_ticket_before_it_is_held_out():
-    """Labels drawn at random: a model that had seen a ticket would be right, and sure."""
-    fields, _ = desk(300)
-    fields = {"title": [f"{title} {row}x" for row, title in enumerate(fields["title"])]}
-    labels = np.random.default_rng(0).choice(["a", "b"], 300).tolist()
-    promise = Triage().fit(fields, {"only": labels}, ordered=False).promises["only"]
-    assert (promise.rest.n_auto, len(promise.own)) == (0, 0)
-
-
 def test_fitting_again_forgets_what_was():
     fields, groups = desk(60)
     model = Triage().fit(fields, {"group": groups}, ordered=False)
