@@ -247,10 +247,10 @@ def test_a_ticket_is_judged_by_what_has_not_seen_it(ordered):
 
 @pytest.mark.parametrize("ordered", [True, False], ids=["by time", "by class"])
 def test_a_class_that_was_not_learnt_before_it_was_held_out_counts_as_an_error(ordered):
-    labels = ["a", "b"] * 20 + ["new"]
-    x = np.eye(3, dtype=np.float32)[[0, 1] * 20 + [2]]
+    labels = ["a", "b", "c"] * 20 + ["new"]
+    x = np.eye(4, dtype=np.float32)[[0, 1, 2] * 20 + [3]]
     fitted = Blend.learn({"words": x}, labels, ordered=ordered)
-    assert fitted.blend.classes.tolist() == ["a", "b", "new"]
+    assert fitted.blend.classes.tolist() == ["a", "b", "c", "new"]
     right = fitted.probabilities.argmax(axis=1) == fitted.truth
     assert right.tolist() == [True] * (len(right) - 1) + [False]
     assert np.isfinite(fitted.probabilities).all()

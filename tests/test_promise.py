@@ -114,6 +114,14 @@ def test_an_early_error_does_not_end_it_all():
     assert threshold(np.linspace(1, 0.97, 2000), right, 0.95, 0.9).n_auto == 2000
 
 
+def test_looking_at_many_thresholds_finds_no_luck():
+    """Whichever threshold looks best, it promises too much in a third of the cases."""
+    rng = np.random.default_rng(5)
+    surest_first = np.linspace(1, 0.85, 1000)
+    found = [threshold(surest_first, rng.random(1000) < 0.899, 0.9, 0.9) for _ in range(300)]
+    assert sum(np.isfinite(one.auto) for one in found) <= 42, "30 and two and a half errors"
+
+
 def test_a_model_that_is_always_wrong_promises_nothing():
     found = promised(CLASSES, np.eye(3)[np.zeros(500, int)], np.ones(500, int))
     assert (found.own["fax"].auto, found.own["fax"].n_auto) == (np.inf, 0)
