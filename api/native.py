@@ -16,7 +16,6 @@ from api.limits import json_body
 from api.problems import Problem, invalid, request_id_of
 from api.service import Served, Service
 from data.masking import mask
-from models.promise import Promise
 from models.triage import Decided, Triage
 
 NO_MODEL = "no model yet: run `forewarn train FILE --promote`"
@@ -38,13 +37,18 @@ class TicketIn(BaseModel):
 
 
 class TargetOut(BaseModel):
-    """`label` is null where the model abstains; `probability` is then that of its best guess."""
+    """`label` is null where the model abstains; `probability` is then that of its best guess.
+
+    `threshold` is the probability from which that guess stands alone, `prediction_set` the labels
+    to choose from, the likeliest first.
+    """
 
     label: str | None
     probability: float
     decision: Literal["auto", "suggest", "abstain"]
     threshold: float | None
     guaranteed_precision: float | None
+    prediction_set: list[str] | None
 
 
 class ScoredOut(BaseModel):
@@ -215,17 +219,21 @@ def scored(triage: Triage, columns: Mapping[str, Sequence[str]]) -> list[dict[st
     """For each ticket, each target. Texts are masked as they were when the model learnt."""
     masked = {name: list(map(mask, texts)) for name, texts in columns.items()}
     decided = triage.decide(triage.predict_proba(masked))
-    by_target = {name: told(found, triage.promises[name]) for name, found in decided.items()}
+    by_target = {
+        name: told(found, triage.promises[name].precision) for name, found in decided.items()
+    }
     n_tickets = len(next(iter(columns.values())))
     return [{name: outs[i] for name, outs in by_target.items()} for i in range(n_tickets)]
 
 
-def told(decided: Decided, promise: Promise) -> list[TargetOut]:
-    threshold, bound = known(promise.auto), known(promise.bound)
+def told(decided: Decided, precision: float) -> list[TargetOut]:
+    """One target's answers; `precision` is what its promise was asked for."""
     rows = zip(
         decided.labels.tolist(),
         np.round(decided.probability.astype(float), 6).tolist(),
         decided.decision.tolist(),
+        map(known, decided.threshold.tolist()),
+        decided.prediction_sets,
         strict=True,
     )
     return [
@@ -234,14 +242,15 @@ def told(decided: Decided, promise: Promise) -> list[TargetOut]:
             probability=probability,
             decision=decision,
             threshold=threshold,
-            guaranteed_precision=bound,
+            guaranteed_precision=None if threshold is None else precision,
+            prediction_set=None if members is None else list(members),
         )
-        for label, probability, decision in rows
+        for label, probability, decision, threshold, members in rows
     ]
 
 
 def known(number: float) -> float | None:
-    """JSON has no infinity and no NaN: both mean that nothing can be promised."""
+    """JSON has no infinity: it means that nothing can be promised."""
     return round(number, 6) if math.isfinite(number) else None
 
 

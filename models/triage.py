@@ -15,20 +15,29 @@ from models.classifier import Fields
 from models.head import Features
 from models.promise import Promise, promised
 
-WORDS, FULL = FORMATS = (1, 2)
+WORDS, FULL = FORMATS = (3, 4)
 """What a saved model reads of the tickets: their words, or their meaning too."""
 
 
 class Decided(NamedTuple):
-    """What is done with each ticket for one target, each of shape (n_tickets,).
+    """What is done with each ticket for one target, each of length n_tickets.
 
     `labels` is None where the model abstains; `probability` is then that of its best guess.
-    `decision` is auto, suggest or abstain.
+    `decision` is auto, suggest or abstain, and `threshold` the probability from which the best
+    guess would have been auto, infinite where nothing can be promised of it. `prediction_sets`
+    has the labels of which one is right, as often as the promise's `sets` say, the likeliest
+    first: the label alone where it is auto, None where the model abstains.
     """
 
     labels: np.ndarray
     probability: np.ndarray
     decision: np.ndarray
+    threshold: np.ndarray
+    prediction_sets: list[tuple[str, ...] | None]
+
+
+MOST = 5
+"""Labels that a person looks through at a glance; of a longer list none is shown."""
 
 
 class Triage:
@@ -37,7 +46,7 @@ class Triage:
     Parameters
     ----------
     precision
-        Share of the labels decided as `auto` that must be right.
+        Share of the labels decided as `auto` that must be right: see `models.promise`.
     confidence
         Probability, over the draw of the held-out tickets, that this promise holds.
     seed
@@ -54,8 +63,10 @@ class Triage:
     >>> model.targets
     ('group', 'urgent')
     >>> decided = model.decide(model.predict_proba({"title": ["the printer again"]}))["group"]
-    >>> decided.labels.tolist(), decided.decision.tolist()  # 4 held-out tickets promise nothing
+    >>> decided.labels.tolist(), decided.decision.tolist()  # 20 held-out tickets promise nothing
     (['print'], ['suggest'])
+    >>> decided.prediction_sets
+    [('print',)]
     """
 
     def __init__(
@@ -124,10 +135,12 @@ class Triage:
             raise ValueError(f"target {target!r}: {error}") from error
         self.blends[target] = fitted.blend
         self.promises[target] = promised(
-            fitted.probability,
-            fitted.right,
+            fitted.blend.classes,
+            fitted.probabilities,
+            fitted.truth,
             precision=self.precision,
             confidence=self.confidence,
+            share=fitted.share,
         )
 
     def predict_proba(self, fields: Fields) -> dict[str, np.ndarray]:
@@ -184,20 +197,42 @@ class Triage:
         for target in strings(path, "targets", kept["targets"]):
             own = folder / folder_of(target)
             model.blends[target] = Blend.load(own, n_features)
-            model.promises[target] = Promise.load(own)
+            model.promises[target] = _of_classes(own, model.blends[target].classes)
         return model
 
 
 def decided(classes: np.ndarray, probabilities: np.ndarray, promise: Promise) -> Decided:
-    """`auto` from one threshold on, `suggest` from the other, else nothing."""
+    """`auto` from its class's threshold on, `suggest` where a few labels are left, else nothing.
+
+    Nothing is also what a set of all labels says, unless the best guess is likelier right than
+    wrong.
+    """
     best = probabilities.argmax(axis=1)
     top = probabilities.max(axis=1)
-    decision = np.where(
-        top >= promise.auto, "auto", np.where(top >= promise.suggest, "suggest", "abstain")
-    ).astype(object)
+    threshold = np.array([promise.of(label).auto for label in classes])[best]
+    members = promise.sets.members(probabilities)
+    members[top >= threshold] = np.arange(len(classes)) == best[top >= threshold, None]
+    n_members = members.sum(axis=1)
+    helps = (n_members <= MOST) & ((n_members < len(classes)) | (top >= 0.5))
+    decision = np.where(top >= threshold, "auto", np.where(helps, "suggest", "abstain"))
     labels = classes[best]
-    labels[decision == "abstain"] = None
-    return Decided(labels, top, decision)
+    labels[~helps] = None
+    order = (-probabilities).argsort(axis=1, kind="stable")
+    sets = [
+        tuple(classes[row[inside[row]]].tolist()) if shown else None
+        for row, inside, shown in zip(order, members, helps, strict=True)
+    ]
+    return Decided(labels, top, decision.astype(object), threshold, sets)
+
+
+def _of_classes(folder: Path, classes: np.ndarray) -> Promise:
+    """The promise in `folder`; ValueError where it is not one about these classes."""
+    promise = Promise.load(folder)
+    if promise.own.keys() ^ promise.missing.keys() != set(classes):
+        raise ValueError(
+            f"{folder / 'promise.json'} speaks of other classes than the head beside it"
+        )
+    return promise
 
 
 def folder_of(target: str) -> str:

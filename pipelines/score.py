@@ -1,6 +1,7 @@
 """Tickets of a file into their predicted labels, a chunk at a time."""
 
 import csv
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,8 +33,9 @@ def score_file(
 
     For each target there is the best guess, its probability, and the decision what to do with
     it: `auto` may stand, `suggest` is for a person to confirm, `abstain` is not sure enough to
-    be shown, and is written down so that the whole file can be judged. `out` appears whole or
-    not at all.
+    be shown, and is written down so that the whole file can be judged. The set, a JSON list, has
+    the labels to choose from, the likeliest first; it is empty beside `abstain`. `out` appears
+    whole or not at all.
     """
     n = 0
     with written_aside(out) as file:
@@ -63,9 +65,13 @@ def header(targets: Sequence[str]) -> list[str]:
     """The columns of a file of predictions.
 
     >>> header(["group"])
-    ['group', 'group_probability', 'group_decision']
+    ['group', 'group_probability', 'group_decision', 'group_set']
     """
-    return [f"{target}{what}" for target in targets for what in ("", "_probability", "_decision")]
+    return [
+        f"{target}{what}"
+        for target in targets
+        for what in ("", "_probability", "_decision", "_set")
+    ]
 
 
 def fields_of(
@@ -83,6 +89,9 @@ def predicted(model: Triage, fields: Mapping[str, Sequence[str]]) -> Iterator[tu
     for target, one in model.decide(probabilities).items():
         guess = model.classes[target][probabilities[target].argmax(axis=1)]
         columns += [guess, [f"{value:.6f}" for value in one.probability], one.decision]
+        columns.append(
+            [json.dumps(some, ensure_ascii=False) if some else "" for some in one.prediction_sets]
+        )
     return zip(*columns, strict=True)
 
 

@@ -22,7 +22,15 @@ from pipelines.console import Report, Step, quiet, silent
 from pipelines.dataset import Dataset, from_file, from_store
 from pipelines.encoder import encoder, told
 from pipelines.ingest import pseudonym_key
-from pipelines.measure import Measured, figures_of, measure, metrics_of, predict, tables_of
+from pipelines.measure import (
+    Measured,
+    figures_of,
+    measure,
+    metrics_of,
+    predict,
+    promise_notes,
+    tables_of,
+)
 from pipelines.models import promote, served
 from pipelines.split import Split, SplitBy, split
 from pipelines.workspace import Workspace, model_name
@@ -104,7 +112,8 @@ def train(
         lambda _: log(registry, name, model, parts, measured, recipe, shown),
     )
     sizes = len(parts.train), len(parts.test)
-    report = TrainingReport(version, measured, *sizes, parts.how, parts.notes, False)
+    notes = (*parts.notes, *promise_notes(model.promises))
+    report = TrainingReport(version, measured, *sizes, parts.how, notes, False)
     return through_gate(report, registry, home, step) if promoted else report
 
 
@@ -200,7 +209,7 @@ def log(
             folder,
             params=_params(parts, recipe),
             metrics=metrics_of(measured),
-            tables={**tables_of(measured), **shown},
+            tables={**tables_of(measured, model.promises), **shown},
             figures=figures_of(measured, recipe.precision),
             data_hash=f"{parts.train.hash}/{parts.test.hash}",
         )

@@ -1,11 +1,15 @@
 import copy
 import csv
-from dataclasses import replace
+import json
+import math
 
+import numpy as np
 import pytest
 
 from data.published import publish
 from data.settings import Settings
+from models.conformal import Sets
+from models.promise import Promise, Threshold
 from models.triage import Triage
 from pipelines.score import load_model, score_file
 from pipelines.workspace import workspace
@@ -37,21 +41,24 @@ def test_one_row_a_ticket_in_the_order_of_the_file(model, tmp_path):
     n = score_file(model, path, tmp_path / "out.csv", report=lambda done, total: seen.append(done))
     assert (n, seen) == (7003, [5000, 7003])
     found = read(tmp_path / "out.csv")
-    assert list(found[0]) == ["group", "group_probability", "group_decision"]
+    assert list(found[0]) == ["group", "group_probability", "group_decision", "group_set"]
     assert [row["group"] for row in found] == [["print", "net"][n % 2] for n in range(7003)]
     assert all(0.5 < float(row["group_probability"]) <= 1 for row in found)
     assert {row["group_decision"] for row in found} <= {"auto", "suggest"}
+    assert all(json.loads(row["group_set"])[0] == row["group"] for row in found)
 
 
 def test_an_abstention_is_said_beside_the_best_guess(model, tmp_path):
     path = write(tmp_path / "t.csv", ["title", "body"], [["vpn printer", ""]])
     unsure = copy.copy(model)
-    unsure.promises = {"group": replace(model.promises["group"], auto=2.0, suggest=2.0)}
+    never, all_labels = Threshold(math.inf, 0, 0, 0), Sets(0.9, 0.0, 0)
+    unsure.promises = {"group": Promise(0.95, 0.9, never, {}, {}, all_labels)}
+    unsure.predict_proba = lambda fields: {"group": np.array([[0.5 - 1e-9, 0.5 - 1e-9]])}
     score_file(unsure, path, tmp_path / "out.csv")
     (row,) = read(tmp_path / "out.csv")
     assert row["group"] in {"net", "print"}
-    assert row["group_decision"] == "abstain"
-    assert 0.5 <= float(row["group_probability"]) < 1
+    assert (row["group_decision"], row["group_set"]) == ("abstain", "")
+    assert float(row["group_probability"]) == 0.5
 
 
 def test_columns_of_other_names_are_found_or_mapped(model, tmp_path):

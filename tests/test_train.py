@@ -88,6 +88,7 @@ def test_what_was_measured_is_told_and_kept(place, reports):
     assert kept["category/network/recall"] == figures.per_class["network"].recall
     assert [row[0] for row in report.rows()] == ["category", "impact"]
     assert f"{figures.accuracy:.3f} ± {figures.accuracy_se:.3f}" in report.rows()[0]
+    assert "category: 0 of 3 classes have a promise of their own" in " ".join(report.notes)
 
 
 def test_a_training_leaves_pictures_tables_and_where_it_came_from(place, reports):
@@ -101,6 +102,11 @@ def test_a_training_leaves_pictures_tables_and_where_it_came_from(place, reports
         csv.DictReader(io.StringIO((folder / "tables/category_per_class.csv").read_text()))
     )
     assert sum(int(row["n"]) for row in table) == reports[0].n_test
+    assert {row["auto_threshold"] for row in table} == {"inf"}, (
+        "38 held-out tickets promise nothing"
+    )
+    assert {float(row["auto_coverage"]) for row in table} == {0}
+    assert all(int(row["missing"]) > 1000 for row in table), "a fifth of them would be held out"
     run = place.registry().client.get_run(reports[0].version.run_id)
     assert run.data.params["source"] == "tickets.csv"
     assert len(run.data.params["data_hash"]) == 129
