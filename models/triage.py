@@ -14,6 +14,7 @@ from models.blend import Blend
 from models.classifier import Fields
 from models.head import Features
 from models.promise import Promise, promised
+from models.why import N_WORDS, Word, occluded, shares, word_contributions
 
 WORDS, FULL = FORMATS = (1, 2)
 """What a saved model reads of the tickets: their words, or their meaning too."""
@@ -48,9 +49,10 @@ class Triage:
 
     Examples
     --------
-    >>> texts = {"title": ["printer jam", "printer broken", "vpn down", "vpn slow"] * 5}
-    >>> groups, urgent = ["print", "print", "net", "net"] * 5, ["no", "no", "yes", None] * 5
-    >>> model = Triage().fit(texts, {"group": groups, "urgent": urgent}, ordered=False)
+    >>> titles = ["printer jam", "printer broken", "old printer", "vpn down", "vpn slow", "my vpn"]
+    >>> labels = {"group": ["print"] * 3 + ["net"] * 3, "urgent": ["no"] * 3 + ["yes", "yes", None]}
+    >>> labels = {target: given * 3 for target, given in labels.items()}
+    >>> model = Triage().fit({"title": titles * 3}, labels, ordered=False)
     >>> model.targets
     ('group', 'urgent')
     >>> decided = model.decide(model.predict_proba({"title": ["the printer again"]}))["group"]
@@ -146,6 +148,30 @@ class Triage:
             target: decided(self.blends[target].classes, given, self.promises[target])
             for target, given in probabilities.items()
         }
+
+    def explain(
+        self, fields: Fields, guesses: Mapping[str, str], row: int = 0, *, again: bool = False
+    ) -> dict[str, list[Word]]:
+        """The words of one ticket that counted most for each target's guess, or against it.
+
+        `guesses` maps targets to labels. Without `again` it is what the words' head says, exactly:
+        a target that goes by meaning alone is left out. With `again` the ticket is read up to 40
+        times more, less a word each time, whatever the target goes by.
+        """
+        texts = {name: fields[name][row] for name in self.features.columns if name in fields}
+        if again:
+            places = {
+                target: self.blends[target].classes.tolist().index(label)
+                for target, label in guesses.items()
+            }
+            said = occluded(self.predict_proba, texts, places)
+        else:
+            said = {
+                target: word_contributions(self.features, heads["words"], texts, label).words
+                for target, label in guesses.items()
+                if "words" in (heads := self.blends[target].heads)
+            }
+        return {target: shares(words, N_WORDS) for target, words in said.items()}
 
     def save(self, folder: Path) -> None:
         """Write triage.json, text.json, text.npz and, for each target, a folder of its own.

@@ -112,6 +112,33 @@ def test_texts_are_masked_as_in_training(client):
     assert plain == masked
 
 
+@pytest.mark.parametrize("how", ["words", "occlusion"])
+def test_the_words_that_counted_are_told_on_request(client, how):
+    tickets = [{"title": "VPN? down!", "body": ""}, {"title": "ink", "body": "OLD Printer"}]
+    for result, word in zip(
+        score(client, tickets, params={"explain": how}).json()["results"],
+        ("VPN", "Printer"),
+        strict=True,
+    ):
+        words = result["targets"]["group"]["evidence"]["words"]
+        assert (words[0]["word"], words[0]["contribution"] > 0.3) == (word, True)
+        assert sum(abs(one["contribution"]) for one in words) <= 1.001
+    assert "evidence" not in score(client).text, "nobody asked"
+
+
+def test_other_reasons_than_there_are_are_refused(client):
+    problem = check_problem(score(client, params={"explain": "magic"}), 422)
+    assert problem["errors"][0]["where"] == "query.explain"
+
+
+def test_a_ticket_read_again_and_again_counts_as_many(home, store):
+    token = put_key(store, "score")
+    with client_of(Settings(home=home, max_batch=80), token) as client:
+        for how, n in (("words", 80), ("occlusion", 2)):
+            assert score(client, [TICKET] * n, params={"explain": how}).status_code == 200
+            check_problem(score(client, [TICKET] * (n + 1), params={"explain": how}), 413)
+
+
 @pytest.mark.parametrize(
     ("body", "where"),
     [
