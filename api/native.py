@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import anyio
 import numpy as np
@@ -16,6 +16,7 @@ from api.limits import json_body
 from api.problems import Problem, invalid, request_id_of
 from api.service import Served, Service
 from data.masking import mask
+from models.priority import Derived
 from models.promise import Promise
 from models.triage import Decided, Triage
 from models.why import MAX_READINGS
@@ -64,9 +65,30 @@ class TargetOut(BaseModel):
     evidence: EvidenceOut | None = None
 
 
+class PriorityOut(BaseModel):
+    """What impact and urgency make, where the model knows these and no priority of its own.
+
+    `flagged` is null where there were too few tickets of the first priority to learn from.
+    """
+
+    label: str
+    probability: float
+    impact: str
+    urgency: str
+    cell: str
+    p1_risk: float
+    flagged: bool | None
+
+
 class ScoredOut(BaseModel):
     external_id: str | None
     targets: dict[str, TargetOut]
+    priority: PriorityOut | None = None
+
+
+class Scored(NamedTuple):
+    targets: dict[str, TargetOut]
+    more: dict[str, PriorityOut]
 
 
 class ModelOut(BaseModel):
@@ -135,19 +157,19 @@ async def score(
     champion = champion_of(service, desk)
     tickets = read_tickets(given, prefix, most_tickets(service.settings.max_batch, explain))
     columns = columns_of(tickets, champion.triage, prefix)
-    targets = await anyio.to_thread.run_sync(
+    results = await anyio.to_thread.run_sync(
         scored, champion.triage, columns, explain, limiter=service.scoring
     )
     for target in champion.triage.targets:
-        decisions = (found[target].decision for found in targets)
+        decisions = (found.targets[target].decision for found in results)
         service.figures.count_decisions(desk, target, decisions)
     return ScoresOut(
         request_id=request_id_of(request),
         desk=desk,
         model=model_of(champion),
         results=[
-            ScoredOut(external_id=ticket.external_id, targets=found)
-            for ticket, found in zip(tickets, targets, strict=True)
+            ScoredOut(external_id=ticket.external_id, targets=found.targets, **found.more)
+            for ticket, found in zip(tickets, results, strict=True)
         ],
     )
 
@@ -243,18 +265,45 @@ def columns_of(
 
 def scored(
     triage: Triage, columns: Mapping[str, Sequence[str]], explain: str | None = None
-) -> list[dict[str, TargetOut]]:
+) -> list[Scored]:
     """For each ticket, each target. Texts are masked as they were when the model learnt."""
     masked = {name: list(map(mask, texts)) for name, texts in columns.items()}
     probabilities = triage.predict_proba(masked)
     decided = triage.decide(probabilities)
     by_target = {name: told(found, triage.promises[name]) for name, found in decided.items()}
+    priorities = derived(triage.priorities(probabilities))
     n_tickets = len(next(iter(columns.values())))
-    results = [{name: outs[i] for name, outs in by_target.items()} for i in range(n_tickets)]
+    results = [
+        Scored(
+            {name: outs[i] for name, outs in by_target.items()},
+            {"priority": priorities[i]} if priorities else {},
+        )
+        for i in range(n_tickets)
+    ]
     if explain is not None:
-        for row, targets in enumerate(results):
-            give_evidence(triage, masked, probabilities, row, targets, explain == "occlusion")
+        for row, one in enumerate(results):
+            give_evidence(triage, masked, probabilities, row, one.targets, explain == "occlusion")
     return results
+
+
+def derived(found: Derived | None) -> list[PriorityOut]:
+    """A priority a ticket, or none where none is derived."""
+    if found is None:
+        return []
+    n_tickets = len(found.labels)
+    flagged = [None] * n_tickets if found.flagged is None else found.flagged.tolist()
+    return [
+        PriorityOut(
+            label=found.labels[i],
+            probability=round(float(found.probability[i]), 6),
+            impact=found.impact[i],
+            urgency=found.urgency[i],
+            cell=found.cell[i],
+            p1_risk=round(float(found.risk[i]), 6),
+            flagged=flagged[i],
+        )
+        for i in range(n_tickets)
+    ]
 
 
 def give_evidence(

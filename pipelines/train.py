@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data.published import pointer
+from models.priority import Matrix
 from models.triage import Triage
-from pipelines import gate
+from pipelines import gate, priority
 from pipelines.columns import TEXTS
 from pipelines.console import Report, Step, quiet, silent
-from pipelines.dataset import Dataset, from_file, from_store
+from pipelines.dataset import REQUESTER, Dataset, from_file, from_store
 from pipelines.ingest import pseudonym_key
 from pipelines.measure import Measured, figures_of, measure, metrics_of, predict, tables_of
 from pipelines.models import promote, served
+from pipelines.priority import matrix_for
 from pipelines.split import Split, SplitBy, split
 from pipelines.workspace import Workspace, model_name
 
@@ -80,7 +82,8 @@ def train(
     """
     home, name = place.settings.home, model_name(place.settings.desk)
     parts = step("Read the tickets", lambda report: read(place, recipe, report))
-    model = step(f"Learn from {len(parts.train):,} tickets", lambda _: fit(parts, recipe))
+    matrix, why_not = matrix_for(place.settings.priority_matrix, parts.train.labels)
+    model = step(f"Learn from {len(parts.train):,} tickets", lambda _: fit(parts, recipe, matrix))
     probabilities = step(
         f"Measure on {len(parts.test):,} tickets",
         lambda report: predict(model, parts.test.fields, report),
@@ -97,7 +100,8 @@ def train(
         lambda _: log(registry, name, model, parts, measured, recipe, shown),
     )
     sizes = len(parts.train), len(parts.test)
-    report = TrainingReport(version, measured, *sizes, parts.how, parts.notes, False)
+    notes = (*parts.notes, *why_not, *priority.told(model, parts.test, probabilities))
+    report = TrainingReport(version, measured, *sizes, parts.how, notes, False)
     return through_gate(report, registry, home, step) if promoted else report
 
 
@@ -148,10 +152,13 @@ def load_test(place: Workspace, recipe: Recipe, report: Report = silent) -> Data
     return _from_file(place, recipe, recipe.test, report)
 
 
-def fit(parts: Split, recipe: Recipe) -> Triage:
-    """A model of the training part."""
-    model = Triage(precision=recipe.precision, confidence=recipe.confidence, seed=recipe.seed)
-    return model.fit(parts.train.fields, parts.train.labels, ordered=parts.ordered)
+def fit(parts: Split, recipe: Recipe, matrix: Matrix | None = None) -> Triage:
+    """A model of the training part; with a `matrix` it derives priorities by it."""
+    asked = {"precision": recipe.precision, "confidence": recipe.confidence}
+    model = Triage(**asked, seed=recipe.seed, matrix=matrix)
+    train = parts.train
+    authors = train.beside.get(REQUESTER)
+    return model.fit(train.fields, train.labels, ordered=parts.ordered, authors=authors)
 
 
 def evaluate(

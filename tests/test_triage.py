@@ -329,7 +329,9 @@ def test_the_commonest_terms_are_kept():
 
 
 def test_texts_without_a_common_word_are_refused():
-    with pytest.raises(ValueError, match="no word was written by 3 people: 2 texts of body came from 2"):
+    with pytest.raises(
+        ValueError, match="no word was written by 3 people: 2 texts of body came from 2"
+    ):
         TextFeatures().fit({"body": ["?", "!"]})
 
 
