@@ -3,6 +3,7 @@ import io
 import pickle
 import random
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from data.published import open_published, pointer
 from data.settings import Settings
 from models.triage import Triage
 from pipelines import models
-from pipelines.train import Recipe, train
+from pipelines.split import Split
+from pipelines.train import Recipe, fit, load, train
 from pipelines.workspace import workspace
 
 NAME = "ticket-it"
@@ -109,6 +111,51 @@ def test_the_registered_model_is_the_one_that_was_measured(place, reports, tmp_p
     assert model.features.columns == ("title", "body")
     labels = model.decide(model.predict_proba({"title": ["toner empty"], "body": [""]}))
     assert labels["category"].labels.tolist() == ["printing"]
+
+
+def test_no_name_of_a_few_people_can_be_read_in_a_model(place, tmp_path):
+    """Ann writes her name fifty times and Bob hers once; three people write of the zebra."""
+    rng, path = random.Random(0), tmp_path / "named.csv"
+    with path.open("w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["title", "category", "caller_id"])
+        for row in range(240):
+            kind = rng.choice(list(WORDS))
+            who, said = f"p{row}@example.com", ""
+            if row < 51:
+                who, said = ("ann" if row else "bob"), f"Wjykowska {row}"
+            elif row < 54:
+                said = "zebra"
+            out.writerow([f"{rng.choice(WORDS[kind])} {said}", kind, who])
+    recipe = Recipe(targets=("category",), text=("title",), file=path, by="stratified")
+    tickets = load(place, recipe)
+    (tmp_path / "model").mkdir()
+    fit(Split(tickets, tickets, False, "", ()), recipe).save(tmp_path / "model")
+    kept = b"".join(file.read_bytes() for file in tmp_path.glob("model/**/*.*")).lower()
+    assert b"printer jam" in kept
+    assert b"zebra" in kept
+    for part in (b"wjyko", b"kowsk", b"example.com", b"p200"):
+        assert part not in kept
+
+
+def test_the_derived_priority_is_measured_and_its_matrix_checked(place, tmp_path):
+    path = tmp_path / "levels.csv"
+    with path.open("w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["title", "impact", "urgency", "priority"])
+        for row in range(200):
+            hit, soon = row % 2, row // 2 % 2
+            texts = ["everybody", "just me"][hit], ["at once", "some day"][soon], row
+            levels = ["High", "Low"][hit], ["1", "3"][soon]
+            out.writerow(["{} {} {}".format(*texts), *levels, f"P{1 + 2 * hit + 2 * soon}"[:2]])
+    recipe = Recipe(targets=("impact", "urgency"), text=("title",), file=path)
+    with workspace(replace(place.settings, desk="levels")) as other:
+        notes = train(other, recipe).notes
+    assert any("priority, derived from impact and urgency:" in note for note in notes)
+    assert any("more are needed to promise 95% of them" in note for note in notes)
+    wrong = replace(place.settings, desk="levels", priority_matrix=str(tmp_path / "none.json"))
+    with workspace(wrong) as other, pytest.raises(ValueError, match="FOREWARN_PRIORITY_MATRIX"):
+        train(other, recipe)
 
 
 def test_training_again_on_the_same_tickets_is_the_same_version(place, recipe, reports):
