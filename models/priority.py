@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -126,6 +126,7 @@ def _rows(
 SPELLING = re.compile(r"(?:(?:priority|prio|p)\s*)?(\d+)(?:\.0)?(?:\s*[-–:.)]?\s*([^\W\d].*))?")
 
 
+@lru_cache(maxsize=4096)  # a desk has few labels, and many tickets
 def spellings(label: str) -> frozenset[str]:
     """What a level may be called: all of its label, its number, its name.
 
