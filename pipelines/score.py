@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING
 from data.masking import mask
 from data.published import open_published
 from data.sources.files import read_table
+from models.priority import NAME, Derived
 from models.triage import Triage
 from pipelines.columns import columns_for
 from pipelines.console import Report, silent
@@ -40,7 +41,7 @@ def score_file(
     n = 0
     with written_aside(out) as file:
         writer = csv.writer(file)
-        writer.writerow(header(model.targets))
+        writer.writerow(header(model.targets, model.priority is not None))
         for table in read_table(path):
             writer.writerows(predicted(model, fields_of(model, path, table, mapping or {})))
             n += len(table)
@@ -61,17 +62,15 @@ def load_model(place: Workspace, wanted: str | None = None) -> tuple[Triage, str
         return check_plain(model.folder), wanted
 
 
-def header(targets: Sequence[str]) -> list[str]:
-    """The columns of a file of predictions.
+def header(targets: Sequence[str], derived: bool = False) -> list[str]:
+    """The columns of a file of predictions; `derived`: with the priority that others make.
 
-    >>> header(["group"])
-    ['group', 'group_probability', 'group_decision', 'group_set']
+    >>> header(["group"], True)[3:]
+    ['group_set', 'priority', 'priority_probability', 'priority_flagged']
     """
-    return [
-        f"{target}{what}"
-        for target in targets
-        for what in ("", "_probability", "_decision", "_set")
-    ]
+    kinds = ("", "_probability", "_decision", "_set")
+    own = [f"{target}{what}" for target in targets for what in kinds]
+    return own + [f"{NAME}{what}" for what in ("", "_probability", "_flagged") if derived]
 
 
 def fields_of(
@@ -92,7 +91,17 @@ def predicted(model: Triage, fields: Mapping[str, Sequence[str]]) -> Iterator[tu
         columns.append(
             [json.dumps(some, ensure_ascii=False) if some else "" for some in one.prediction_sets]
         )
+    if (derived := model.priorities(probabilities)) is not None:
+        columns += [derived.labels, [f"{value:.6f}" for value in derived.probability]]
+        columns.append(flags(derived))
     return zip(*columns, strict=True)
+
+
+def flags(derived: Derived) -> list[str]:
+    """Whether each ticket may be of the first priority; "" where nothing can be promised."""
+    if derived.flagged is None:
+        return [""] * len(derived.labels)
+    return ["yes" if one else "no" for one in derived.flagged]
 
 
 @contextmanager

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data.published import pointer
+from models.priority import Matrix
 from models.triage import Triage
-from pipelines import gate
+from pipelines import gate, priority
 from pipelines.columns import TEXTS
 from pipelines.console import Report, Step, quiet, silent
-from pipelines.dataset import Dataset, from_file, from_store
+from pipelines.dataset import REQUESTER, Dataset, from_file, from_store
 from pipelines.encoder import encoder, told
 from pipelines.ingest import pseudonym_key
 from pipelines.measure import (
@@ -32,6 +33,7 @@ from pipelines.measure import (
     tables_of,
 )
 from pipelines.models import promote, served
+from pipelines.priority import matrix_for
 from pipelines.split import Split, SplitBy, split
 from pipelines.workspace import Workspace, model_name
 
@@ -92,9 +94,10 @@ def train(
     """
     home, name = place.settings.home, model_name(place.settings.desk)
     parts = step("Read the tickets", lambda report: read(place, recipe, report))
+    matrix, why_not = matrix_for(place.settings.priority_matrix, parts.train.labels)
     model = step(
         f"Learn from {len(parts.train):,} tickets",
-        lambda report: fit(parts, recipe, home, report),
+        lambda report: fit(parts, recipe, home, matrix, report),
     )
     probabilities = step(
         f"Measure on {len(parts.test):,} tickets",
@@ -112,7 +115,8 @@ def train(
         lambda _: log(registry, name, model, parts, measured, recipe, shown),
     )
     sizes = len(parts.train), len(parts.test)
-    notes = (*parts.notes, *promise_notes(model.promises))
+    beside = priority.told(model, parts.test, probabilities)
+    notes = (*parts.notes, *promise_notes(model.promises), *why_not, *beside)
     report = TrainingReport(version, measured, *sizes, parts.how, notes, False)
     return through_gate(report, registry, home, step) if promoted else report
 
@@ -169,15 +173,25 @@ def load_test(place: Workspace, recipe: Recipe, report: Report = silent) -> Data
     return _from_file(place, recipe, recipe.test, report)
 
 
-def fit(parts: Split, recipe: Recipe, home: Path, report: Report = silent) -> Triage:
-    """A model of the training part; an encoder is made, or found, under `home`."""
+def fit(
+    parts: Split,
+    recipe: Recipe,
+    home: Path,
+    matrix: Matrix | None = None,
+    report: Report = silent,
+) -> Triage:
+    """A model of the training part; with a `matrix` it derives priorities by it.
+
+    An encoder is made, or found, under `home`.
+    """
     asked = {"precision": recipe.precision, "confidence": recipe.confidence}
     reader = encoder(home) if recipe.encoder else None
-    model = Triage(**asked, seed=recipe.seed, encoder=reader)
-    fields, labels = parts.train.fields, parts.train.labels
-    n_texts = len(parts.train) * len(fields)
+    model = Triage(**asked, seed=recipe.seed, encoder=reader, matrix=matrix)
+    train = parts.train
+    authors = train.beside.get(REQUESTER)
+    n_texts = len(train) * len(train.fields)
     with nullcontext() if reader is None else told(reader, n_texts, report):
-        return model.fit(fields, labels, ordered=parts.ordered)
+        return model.fit(train.fields, train.labels, ordered=parts.ordered, authors=authors)
 
 
 def evaluate(

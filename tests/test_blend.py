@@ -143,7 +143,9 @@ def test_a_published_model_brings_its_encoder_along(saved, tmp_path):
 def test_where_words_suffice_no_encoder_is_kept(reader, tmp_path):
     labels = ["network", "printing"] * 50
     fields = {"body": ["vpn down", "printer jam"] * 50}
-    model = Triage(encoder=reader).fit(fields, {"group": labels}, ordered=False)
+    people = [f"person {number}" for number in range(100)]
+    model = Triage(encoder=reader)
+    model.fit(fields, {"group": labels}, ordered=False, authors=people)
     model.blends = {
         "group": Blend(
             {"words": model.blends["group"].heads["words"]},

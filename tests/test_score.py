@@ -9,6 +9,7 @@ import pytest
 from data.published import publish
 from data.settings import Settings
 from models.conformal import Sets
+from models.priority import Derived
 from models.promise import Promise, Threshold
 from models.triage import Triage
 from pipelines.score import load_model, score_file
@@ -46,6 +47,22 @@ def test_one_row_a_ticket_in_the_order_of_the_file(model, tmp_path):
     assert all(0.5 < float(row["group_probability"]) <= 1 for row in found)
     assert {row["group_decision"] for row in found} <= {"auto", "suggest"}
     assert all(json.loads(row["group_set"])[0] == row["group"] for row in found)
+
+
+@pytest.mark.parametrize(("flagged", "told"), [([True, False], ["yes", "no"]), (None, ["", ""])])
+def test_a_derived_priority_is_written_beside(model, tmp_path, flagged, told):
+    path = write(tmp_path / "t.csv", ["title", "body"], [["vpn down", ""], ["toner empty", ""]])
+    deriving = copy.copy(model)
+    both = np.array(["P1", "P4"], object)
+    given = np.array([0.9, 0.8])
+    flags = None if flagged is None else np.array(flagged)
+    deriving.priority = "some"
+    deriving.priorities = lambda _: Derived(both, given, both, both, both, given, flags)
+    score_file(deriving, path, tmp_path / "out.csv")
+    rows = read(tmp_path / "out.csv")
+    assert [row["priority"] for row in rows] == ["P1", "P4"]
+    assert [row["priority_probability"] for row in rows] == ["0.900000", "0.800000"]
+    assert [row["priority_flagged"] for row in rows] == told
 
 
 def test_an_abstention_is_said_beside_the_best_guess(model, tmp_path):

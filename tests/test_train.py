@@ -15,8 +15,8 @@ from models.triage import Triage
 from pipelines import models
 from pipelines.dataset import from_file
 from pipelines.encoder import forget
-from pipelines.split import split
-from pipelines.train import Recipe, fit, train
+from pipelines.split import Split, split
+from pipelines.train import Recipe, fit, load, train
 from pipelines.workspace import workspace
 
 NAME = "ticket-it"
@@ -125,7 +125,7 @@ def test_the_registered_model_is_the_one_that_was_measured(place, reports, tmp_p
 def test_a_training_reads_what_texts_mean_and_tells_how_far_it_is(encoder_home, recipe):
     said = []
     parts = split(from_file(recipe.file, recipe.text, recipe.targets).take(range(120)))
-    model = fit(parts, replace(recipe, encoder=True), encoder_home, lambda *now: said.append(now))
+    model = fit(parts, replace(recipe, encoder=True), encoder_home, report=lambda *now: said.append(now))
     assert model.meaning is not None
     assert said == [(n, 192) for n in (50, 96, 146, 192)], "96 titles, 96 bodies"
     assert Path(encoder_home, "vectors").exists()
@@ -138,6 +138,49 @@ def test_without_the_weights_the_way_out_is_named(tmp_path, recipe, monkeypatch)
     parts = split(from_file(recipe.file, recipe.text, recipe.targets))
     with pytest.raises(LookupError, match=r"no_such_package is not installed.*--no-encoder"):
         fit(parts, replace(recipe, encoder=True), tmp_path)
+def test_no_name_of_a_few_people_can_be_read_in_a_model(place, tmp_path):
+    """Ann writes her name fifty times and Bob hers once; three people write of the zebra."""
+    rng, path = random.Random(0), tmp_path / "named.csv"
+    with path.open("w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["title", "category", "caller_id"])
+        for row in range(240):
+            kind = rng.choice(list(WORDS))
+            who, said = f"p{row}@example.com", ""
+            if row < 51:
+                who, said = ("ann" if row else "bob"), f"Wjykowska {row}"
+            elif row < 54:
+                said = "zebra"
+            out.writerow([f"{rng.choice(WORDS[kind])} {said}", kind, who])
+    recipe = Recipe(("category",), ("title",), path, by="stratified", encoder=False)
+    tickets = load(place, recipe)
+    (tmp_path / "model").mkdir()
+    fit(Split(tickets, tickets, False, "", ()), recipe, tmp_path).save(tmp_path / "model")
+    kept = b"".join(file.read_bytes() for file in tmp_path.glob("model/**/*.*")).lower()
+    assert b"printer jam" in kept
+    assert b"zebra" in kept
+    for part in (b"wjyko", b"kowsk", b"example.com", b"p200"):
+        assert part not in kept
+
+
+def test_the_derived_priority_is_measured_and_its_matrix_checked(place, tmp_path):
+    path = tmp_path / "levels.csv"
+    with path.open("w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["title", "impact", "urgency", "priority"])
+        for row in range(200):
+            hit, soon = row % 2, row // 2 % 2
+            texts = ["everybody", "just me"][hit], ["at once", "some day"][soon], row
+            levels = ["High", "Low"][hit], ["1", "3"][soon]
+            out.writerow(["{} {} {}".format(*texts), *levels, f"P{1 + 2 * hit + 2 * soon}"[:2]])
+    recipe = Recipe(("impact", "urgency"), ("title",), path, encoder=False)
+    with workspace(replace(place.settings, desk="levels")) as other:
+        notes = train(other, recipe).notes
+    assert any("priority, derived from impact and urgency:" in note for note in notes)
+    assert any("more are needed to promise 95% of them" in note for note in notes)
+    wrong = replace(place.settings, desk="levels", priority_matrix=str(tmp_path / "none.json"))
+    with workspace(wrong) as other, pytest.raises(ValueError, match="FOREWARN_PRIORITY_MATRIX"):
+        train(other, recipe)
 
 
 def test_training_again_on_the_same_tickets_is_the_same_version(place, recipe, reports):

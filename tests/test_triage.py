@@ -308,7 +308,7 @@ def test_serving_needs_no_training_library(saved):
 
 
 def test_what_stands_behind_the_limit_is_not_read():
-    features = TextFeatures(min_tickets=1).fit({"body": ["printer jam", "vpn down"]})
+    features = TextFeatures(min_authors=1).fit({"body": ["printer jam", "vpn down"]})
     long = "printer " + "x" * MAX_CHARACTERS
     rows = features.transform({"body": [long, long + " vpn down"]})
     assert (rows[[0]] != rows[[1]]).nnz == 0
@@ -320,7 +320,7 @@ def test_of_a_long_word_only_the_beginning_is_spelt_out():
 
 
 def test_one_spelling_for_each_letter():
-    features = TextFeatures(min_tickets=1).fit({"body": ["DÉFAUT ﬁchier"]})
+    features = TextFeatures(min_authors=1).fit({"body": ["DÉFAUT ﬁchier"]})
     rows = features.transform({"body": ["défaut fichier", "de\u0301faut ﬁchier"]})
     assert rows.toarray()[0] == pytest.approx(rows.toarray()[1])
     assert rows.sum() > 0
@@ -334,17 +334,19 @@ def test_words_and_letters_weigh_the_same():
 
 
 def test_the_commonest_terms_are_kept():
-    features = TextFeatures(min_tickets=1, max_terms=1).fit({"body": ["a vpn", "vpn b", "c vpn"]})
+    features = TextFeatures(min_authors=1, max_terms=1).fit({"body": ["a vpn", "vpn b", "c vpn"]})
     assert features.terms("words") == ("vpn",)
 
 
 def test_texts_without_a_common_word_are_refused():
-    with pytest.raises(ValueError, match="no word stands in 2 of the 2 texts of body"):
+    with pytest.raises(
+        ValueError, match="no word was written by 3 people: 2 texts of body came from 2"
+    ):
         TextFeatures().fit({"body": ["?", "!"]})
 
 
 def test_unknown_columns_are_named():
-    features = TextFeatures(min_tickets=1).fit({"body": ["vpn"]})
+    features = TextFeatures(min_authors=1).fit({"body": ["vpn"]})
     with pytest.raises(ValueError, match=r"wanted a text column of \['body'\], got \['title'\]"):
         features.transform({"title": ["vpn"]})
 
