@@ -125,7 +125,9 @@ def test_the_registered_model_is_the_one_that_was_measured(place, reports, tmp_p
 def test_a_training_reads_what_texts_mean_and_tells_how_far_it_is(encoder_home, recipe):
     said = []
     parts = split(from_file(recipe.file, recipe.text, recipe.targets).take(range(120)))
-    model = fit(parts, replace(recipe, encoder=True), encoder_home, report=lambda *now: said.append(now))
+    model = fit(
+        parts, replace(recipe, encoder=True), encoder_home, report=lambda *now: said.append(now)
+    )
     assert model.meaning is not None
     assert said == [(n, 192) for n in (50, 96, 146, 192)], "96 titles, 96 bodies"
     assert Path(encoder_home, "vectors").exists()
@@ -138,6 +140,8 @@ def test_without_the_weights_the_way_out_is_named(tmp_path, recipe, monkeypatch)
     parts = split(from_file(recipe.file, recipe.text, recipe.targets))
     with pytest.raises(LookupError, match=r"no_such_package is not installed.*--no-encoder"):
         fit(parts, replace(recipe, encoder=True), tmp_path)
+
+
 def test_no_name_of_a_few_people_can_be_read_in_a_model(place, tmp_path):
     """Ann writes her name fifty times and Bob hers once; three people write of the zebra."""
     rng, path = random.Random(0), tmp_path / "named.csv"
