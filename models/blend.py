@@ -145,14 +145,10 @@ class Blend:
         labelled = checked(next(iter(xs.values())), labels)
         classes = np.array(sorted(set(labels)), dtype=object)
         truth = np.searchsorted(classes, labelled)
-        folds = latest(len(truth)) - 1 if ordered else spread(truth, seed)
-        if any(len(set(truth[folds != fold])) < 2 for fold in set(folds) - {-1}):
-            folds[:] = -1  # too few tickets to spare any: no promise, no calibration
+        folds = _folds(truth, ordered, seed)
         held = folds >= 0
-        seen = np.zeros((held.sum(), len(classes)), dtype=bool)
-        for fold in set(folds) - {-1}:
-            seen[folds[held] == fold] = np.isin(np.arange(len(classes)), truth[folds != fold])
-        known, codes = seen[np.arange(len(seen)), truth[held]], truth[held]
+        seen, codes = _seen(truth, folds, len(classes)), truth[held]
+        known = seen[np.arange(len(seen)), codes]
         given, calibrations = {}, {}
         for view, x in xs.items():
             scores = _scores(view, x, labelled, folds, seen, seed)
@@ -213,6 +209,27 @@ def _head(view: str, x: Features, truth: np.ndarray, seed: int) -> Head:
     return HEADS[view](seed=seed).fit(x, truth.tolist())
 
 
+def _folds(truth: np.ndarray, ordered: bool, seed: int) -> np.ndarray:
+    """The fold that each ticket is held out with, -1 where it is always learnt from."""
+    folds = latest(len(truth)) - 1 if ordered else spread(truth, seed)
+    if any(len(set(truth[folds != fold])) < 2 for fold in _numbers(folds)):
+        folds[:] = -1  # too few tickets to spare any: no promise, no calibration
+    return folds
+
+
+def _numbers(folds: np.ndarray) -> list[int]:
+    return sorted(set(folds[folds >= 0].tolist()))
+
+
+def _seen(truth: np.ndarray, folds: np.ndarray, n_classes: int) -> np.ndarray:
+    """Which classes the head that judges a held-out ticket has learnt: (n_holdout, n_classes)."""
+    own = folds[folds >= 0]
+    seen = np.zeros((len(own), n_classes), dtype=bool)
+    for fold in _numbers(folds):
+        seen[own == fold] = np.isin(np.arange(n_classes), truth[folds != fold])
+    return seen
+
+
 def spread(truth: np.ndarray, seed: int) -> np.ndarray:
     """The fold of each ticket, every class spread evenly over all of them.
 
@@ -235,7 +252,7 @@ def _scores(
     A class that such a head has not `seen` scores as low as the lowest that it has.
     """
     scores = np.zeros(seen.shape)
-    for fold in set(folds) - {-1}:
+    for fold in _numbers(folds):
         part = _head(view, x[folds != fold], labels[folds != fold], seed)
         rows = folds[folds >= 0] == fold
         own = part.scores(x[folds == fold])
