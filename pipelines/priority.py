@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from models.evaluate import evaluate
+from models.head import HELD_OUT
 from models.priority import ITIL, SOURCES, Floor, Matrix, derivable
 from models.triage import Triage
 from pipelines.dataset import PRIORITY, Dataset
@@ -88,7 +89,8 @@ def watch_of(found: Floor, name: str, first: np.ndarray, flagged: np.ndarray | N
     if flagged is None:
         return (
             f"no {name} is flagged by its probability: {found.n_first} held-out tickets were"
-            f" {name}, {found.n_missing} more are needed to promise {found.share:.0%} of them"
+            f" {name}, {found.n_missing} more are needed to promise {found.share:.0%} of them; a"
+            f" share of {HELD_OUT:.0%} of all tickets is held out"
         )
     return (
         f"{name} is flagged from a probability of {found.threshold:.3f}, to miss at most"
