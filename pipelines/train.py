@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from data.published import pointer
 from models.priority import Matrix
 from models.triage import Triage
-from pipelines import gate, priority
+from pipelines import gate, model_card, priority
 from pipelines.columns import TEXTS
 from pipelines.console import Report, Step, quiet, silent
 from pipelines.dataset import REQUESTER, Dataset, from_file, from_store
@@ -62,6 +62,14 @@ class Recipe:
     confidence: float = 0.9
     seed: int = 0
     encoder: bool = True
+
+
+class Logged(NamedTuple):
+    """What is kept with a version for people: tables, pictures (PNG) and a page (HTML)."""
+
+    tables: Mapping[str, Sequence[gate.Row]]
+    figures: Mapping[str, bytes]
+    page: str
 
 
 @dataclass(frozen=True)
@@ -110,13 +118,20 @@ def train(
         lambda _: gate.evidence(home, name, key, model, probabilities, parts.train, parts.test),
     )
     registry = step("Open the registry", lambda _: place.registry())
-    version = step(
-        "Register the model",
-        lambda _: log(registry, name, model, parts, measured, recipe, shown),
-    )
-    sizes = len(parts.train), len(parts.test)
     beside = priority.told(model, parts.test, probabilities)
     notes = (*parts.notes, *promise_notes(model.promises), *why_not, *beside)
+    logged = step(
+        "Write the report",
+        lambda _: described(name, model, parts, probabilities, measured, notes),
+    )
+    tables = {**logged.tables, **shown}
+    version = step(
+        "Register the model",
+        lambda _: log(
+            registry, name, model, parts, measured, recipe, logged._replace(tables=tables)
+        ),
+    )
+    sizes = len(parts.train), len(parts.test)
     report = TrainingReport(version, measured, *sizes, parts.how, notes, False)
     return through_gate(report, registry, home, step) if promoted else report
 
@@ -205,6 +220,35 @@ def evaluate(
     }
 
 
+def described(
+    name: str,
+    model: Triage,
+    parts: Split,
+    probabilities: Mapping[str, np.ndarray],
+    measured: Mapping[str, Measured],
+    notes: Sequence[str],
+) -> Logged:
+    """What was measured, as tables, as pictures, and as a page for people."""
+    tables = tables_of(measured, model.promises)
+    figures = figures_of(measured, model.precision)
+    told = (
+        f"Learnt from {len(parts.train):,} tickets, measured on {len(parts.test):,} others "
+        f"({parts.how})"
+    )
+    page = model_card.page(
+        model,
+        parts.test,
+        probabilities,
+        measured,
+        tables,
+        figures,
+        title=f"Ticket model {name}",
+        subtitle=told,
+        notes=notes,
+    )
+    return Logged(tables, figures, page)
+
+
 def log(
     registry: "Registry",
     name: str,
@@ -212,9 +256,9 @@ def log(
     parts: Split,
     measured: Mapping[str, Measured],
     recipe: Recipe,
-    shown: Mapping[str, Sequence[gate.Row]],
+    logged: Logged,
 ) -> "Version":
-    """Register the model with all that was measured and `shown`; it becomes the @challenger."""
+    """Register the model with all that was measured of it; it becomes the @challenger."""
     with tempfile.TemporaryDirectory() as aside:
         folder = Path(aside)
         model.save(folder)
@@ -223,8 +267,9 @@ def log(
             folder,
             params=_params(parts, recipe),
             metrics=metrics_of(measured),
-            tables={**tables_of(measured, model.promises), **shown},
-            figures=figures_of(measured, recipe.precision),
+            tables=logged.tables,
+            figures=logged.figures,
+            page=logged.page,
             data_hash=f"{parts.train.hash}/{parts.test.hash}",
         )
 

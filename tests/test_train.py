@@ -285,3 +285,15 @@ def test_a_version_that_is_not_there_is_said(place, registry):
         models.promote(registry, place.settings.home, "ticket-hr")
     with pytest.raises(LookupError, match="none is served yet"):
         models.rollback(registry, place.settings.home, "ticket-hr")
+
+
+def test_a_training_is_told_on_one_page_that_repeats_no_ticket(place, reports):
+    run = place.settings.home / "mlflow-artifacts" / reports[0].version.run_id
+    page = (run / "artifacts" / "report.html").read_text()
+    for target, one in reports[0].measured.items():
+        assert f"<h2>{target}</h2>" in page
+        assert f"{one.evaluation.accuracy:.3f} ± {one.evaluation.accuracy_se:.3f}" in page
+        assert all(f"<td>{label}</td>" in page for label in one.evaluation.per_class)
+    assert page.count("data:image/png;base64,") == 3 * len(reports[0].measured)
+    assert "<h3>By language</h3>" in page
+    assert not any(text in page for kind in WORDS.values() for text in kind)
