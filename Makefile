@@ -16,7 +16,7 @@ UP := PATH="$(abspath $(BIN)):$$PATH" FOREWARN_HOME=$(KEPT) PREFECT_HOME=$(KEPT)
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check serve up bench servers notebooks clean
+.PHONY: help demo test check serve up bench bench-triage servers notebooks clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ up: $(INSTALLED) ## Prefect server, schedules, MLflow UI and endpoint together
 
 bench: $(INSTALLED) ## measure everything anew and write docs/benchmarks.md
 	$(BIN)/python -m benchmarks
+
+bench-triage: $(INSTALLED) ## measure the ticket models alone, from the raw files: a quarter of an hour
+	$(BIN)/python -m benchmarks triage
 
 servers: ## what only Debian's packages hold: chromium, for the tests of the page
 	@if command -v chromium >/dev/null; then echo "chromium is here"; \

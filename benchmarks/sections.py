@@ -39,7 +39,9 @@ def incidents(data: Path) -> str:
 def triage(data: Path) -> str:
     from benchmarks import triage as tickets
 
-    return told("triage", table=tickets.markdown(tickets.rows(data)))
+    found = list(tickets.rows(data))
+    controls = tickets.controls_markdown(tickets.controls(data))
+    return told("triage", table=tickets.markdown(found), controls=controls)
 
 
 def metrics(data: Path) -> str:
@@ -105,6 +107,10 @@ SECTIONS = {
             "tickets/banking77_train.csv.gz",
             "tickets/banking77_test.csv.gz",
             "tickets/endava_it_tickets_subset.csv.gz",
+            "tickets/nlbse24_issues_train.csv.gz",
+            "tickets/nlbse24_issues_test.csv.gz",
+            "tickets/gitbugs_hadoop.csv.gz",
+            "tickets/SYNTHETIC_kaggle_customer_support_tickets.csv.gz",
         ),
         triage,
     ),

@@ -1,4 +1,4 @@
-"""One target from several views of the tickets: a head a view, and what each one's word counts."""
+"""One target from several views of the tickets: some heads, and what each one's word counts."""
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -8,37 +8,46 @@ import numpy as np
 
 from features.plain import read_json, write_json
 from models.calibration import Calibration, calibrate
+from models.discriminant import Discriminant
 from models.head import Features, Head, checked, latest
 from models.logistic import Logistic
+from models.neighbours import Neighbours
 
-HEADS: dict[str, type[Head]] = {"words": Head, "meaning": Logistic}
-"""The views that there can be, and the learner that suits each."""
+HEADS: dict[str, tuple[str, type[Head]]] = {
+    "words": ("words", Head),
+    "meaning": ("meaning", Logistic),
+    "middles": ("meaning", Discriminant),
+    "neighbours": ("meaning", Neighbours),
+}
+"""The heads that there can be: the view that each looks at, and its learner."""
 
 LEAST = 0.05
-"""A view with a smaller share of the say is left out, and need not be computed at all."""
-
-TINY = 1e-9  # a view's probability of 0 would be a veto
+"""A head with a smaller share of the say is left out, and its view need not be computed at all."""
 
 N_FOLDS = 5
+ENOUGH = 20_000
+"""Of more tickets than this one fold is held out, not all in turn: a fifth of them will do."""
+
+TINY = 1e-9  # a head's probability of 0 would be a veto
 
 
 class Joined(NamedTuple):
-    """What each view's word counts, and the calibration of what they say together."""
+    """What each head's word counts, and the calibration of what they say together."""
 
     weights: dict[str, float]
     calibration: Calibration = Calibration()
 
     def probabilities(self, given: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The weighted geometric mean of the views' probabilities, calibrated.
+        """The weighted geometric mean of the heads' probabilities, calibrated.
 
-        One view that is left to speak for itself was calibrated before.
+        One head that is left to speak for itself was calibrated before.
         """
         if len(self.weights) == 1:
             return given[next(iter(self.weights))]
         return self.calibration.probabilities(self.scores(given))
 
     def scores(self, given: Mapping[str, np.ndarray]) -> np.ndarray:
-        parts = [weight * _logs(given[view]) for view, weight in self.weights.items()]
+        parts = [weight * _logs(given[name]) for name, weight in self.weights.items()]
         summed: np.ndarray = np.sum(parts, axis=0)
         return summed
 
@@ -46,8 +55,8 @@ class Joined(NamedTuple):
 def join(given: Mapping[str, np.ndarray], truth: np.ndarray) -> Joined:
     """The weights, 0 or more, under which the truth of held-out tickets is likeliest.
 
-    `given` maps a view to its probabilities (n_tickets, n_classes), `truth` (n_tickets,) is the
-    column that was right. Without a ticket every view counts the same.
+    `given` maps a head to its probabilities (n_tickets, n_classes), `truth` (n_tickets,) is the
+    column that was right. Without a ticket every head counts the same.
 
     >>> rng = np.random.default_rng(0)
     >>> truth = rng.integers(0, 2, 400)
@@ -59,7 +68,7 @@ def join(given: Mapping[str, np.ndarray], truth: np.ndarray) -> Joined:
         return Joined(dict.fromkeys(given, 1 / len(given)))
     weights = _likeliest([_logs(one) for one in given.values()], truth)
     shares = weights / weights.sum()
-    kept = {view: float(share) for view, share in zip(given, shares, strict=True) if share >= LEAST}
+    kept = {name: float(share) for name, share in zip(given, shares, strict=True) if share >= LEAST}
     return Joined(kept, calibrate(Joined(kept).scores(given), truth))
 
 
@@ -102,10 +111,11 @@ class Fitted(NamedTuple):
 
 
 class Blend:
-    """Calibrated heads, one for each view, joined by a weighted geometric mean.
+    """Calibrated heads, on one view or another, joined by a weighted geometric mean.
 
     A weight may be 0: words win on texts that were cleaned to a soup of words, meaning wins on
-    sentences. A view that counts nothing is neither kept nor looked at.
+    sentences, neighbours where a class lies in many places. A head that counts nothing is not
+    kept, and a view that no head looks at need not be made.
 
     Examples
     --------
@@ -118,13 +128,13 @@ class Blend:
     """
 
     def __init__(self, heads: Mapping[str, Head], joined: Joined) -> None:
-        self.heads = {view: heads[view] for view in joined.weights}
+        self.heads = {name: heads[name] for name in joined.weights}
         self.joined = joined
 
     @property
     def views(self) -> tuple[str, ...]:
         """The views that have a say."""
-        return tuple(self.heads)
+        return tuple(dict.fromkeys(HEADS[name][0] for name in self.heads))
 
     @property
     def classes(self) -> np.ndarray:
@@ -150,32 +160,33 @@ class Blend:
         seen, codes = _seen(truth, folds, len(classes)), truth[held]
         known = seen[np.arange(len(seen)), codes]
         given, calibrations = {}, {}
-        for view, x in xs.items():
-            scores = _scores(view, x, labelled, folds, seen, seed)
-            calibrations[view] = calibrate(scores[known], codes[known])
-            given[view] = calibrations[view].probabilities(scores)
-        joined = join({view: one[known] for view, one in given.items()}, codes[known])
-        heads = {view: _head(view, xs[view], labelled, seed) for view in joined.weights}
-        for view, head in heads.items():
-            head.calibration = calibrations[view]
+        for name in (name for name, (view, _) in HEADS.items() if view in xs):
+            scores = _scores(name, xs, labelled, folds, seen, seed)
+            calibrations[name] = calibrate(scores[known], codes[known])
+            given[name] = calibrations[name].probabilities(scores)
+        joined = join({name: one[known] for name, one in given.items()}, codes[known])
+        everyone = np.ones(len(truth), dtype=bool)
+        heads = {name: _head(name, xs, labelled, everyone, seed) for name in joined.weights}
+        for name, head in heads.items():
+            head.calibration = calibrations[name]
         return Fitted(cls(heads, joined), joined.probabilities(given), codes, float(held.mean()))
 
     def predict_proba(self, xs: Mapping[str, Features]) -> np.ndarray:
         """Probabilities (n_tickets, n_classes), in the order of `classes`."""
         return self.joined.probabilities(
-            {view: head.predict_proba(xs[view]) for view, head in self.heads.items()}
+            {name: head.predict_proba(xs[HEADS[name][0]]) for name, head in self.heads.items()}
         )
 
     def save(self, folder: Path, *, alone: bool) -> None:
-        """Write the one head there is; unless `alone`, blend.json and a folder a view."""
+        """Write the one head there is; unless `alone`, blend.json and a folder a head."""
         if alone:
             self.heads["words"].save(folder)
             return
         kept = {"weights": self.joined.weights, **self.joined.calibration._asdict()}
         write_json(folder / "blend.json", kept)
-        for view, head in self.heads.items():
-            (folder / view).mkdir()
-            head.save(folder / view)
+        for name, head in self.heads.items():
+            (folder / name).mkdir()
+            head.save(folder / name)
 
     @classmethod
     def load(cls, folder: Path, n_features: Mapping[str, int]) -> Self:
@@ -187,31 +198,33 @@ class Blend:
             return cls({"words": Head.load(folder, n_features["words"])}, Joined({"words": 1.0}))
         path = folder / "blend.json"
         kept = read_json(path, {"weights": dict, "temperature": float, "offset": float})
-        weights = _weights(path, kept["weights"], n_features)
-        if not 0 < kept["temperature"] < np.inf:
-            raise ValueError(f"{path}: temperature must be above 0, got {kept['temperature']}")
-        heads = {view: HEADS[view].load(folder / view, n_features[view]) for view in weights}
+        known = [name for name, (view, _) in HEADS.items() if view in n_features]
+        weights = _weights(path, kept["weights"], known)
+        calibration = Calibration.read(path, kept)
+        heads = {
+            name: learner.load(folder / name, n_features[view])
+            for name, (view, learner) in HEADS.items()
+            if name in weights
+        }
         if len({tuple(head.classes) for head in heads.values()}) > 1:
             raise ValueError(f"{path}: the heads of {list(weights)} know different classes")
-        return cls(heads, Joined(weights, Calibration(kept["temperature"], kept["offset"])))
+        return cls(heads, Joined(weights, calibration))
 
 
 def _weights(path: Path, given: Mapping[str, Any], known: Collection[str]) -> dict[str, float]:
     if not given or not given.keys() <= set(known):
         raise ValueError(f"{path}: weights of {list(given)}, wanted some of {list(known)}")
-    weights = {view: given[view] for view in known if view in given}
+    weights = {name: given[name] for name in known if name in given}
     if not all(isinstance(one, float) and 0 < one < np.inf for one in weights.values()):
         raise ValueError(f"{path}: every weight must be a number above 0, got {given}")
     return weights
 
 
-def _head(view: str, x: Features, truth: np.ndarray, seed: int) -> Head:
-    return HEADS[view](seed=seed).fit(x, truth.tolist())
-
-
 def _folds(truth: np.ndarray, ordered: bool, seed: int) -> np.ndarray:
     """The fold that each ticket is held out with, -1 where it is always learnt from."""
     folds = latest(len(truth)) - 1 if ordered else spread(truth, seed)
+    if len(truth) > ENOUGH:
+        folds[folds > 0] = -1
     if any(len(set(truth[folds != fold])) < 2 for fold in _numbers(folds)):
         folds[:] = -1  # too few tickets to spare any: no promise, no calibration
     return folds
@@ -245,7 +258,12 @@ def spread(truth: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _scores(
-    view: str, x: Features, labels: np.ndarray, folds: np.ndarray, seen: np.ndarray, seed: int
+    name: str,
+    xs: Mapping[str, Features],
+    labels: np.ndarray,
+    folds: np.ndarray,
+    seen: np.ndarray,
+    seed: int,
 ) -> np.ndarray:
     """Scores (n_holdout, n_classes) of held-out tickets, each by a head of the other folds.
 
@@ -253,9 +271,16 @@ def _scores(
     """
     scores = np.zeros(seen.shape)
     for fold in _numbers(folds):
-        part = _head(view, x[folds != fold], labels[folds != fold], seed)
+        part = _head(name, xs, labels, folds != fold, seed)
         rows = folds[folds >= 0] == fold
-        own = part.scores(x[folds == fold])
+        own = part.scores(xs[HEADS[name][0]][folds == fold])
         scores[rows] = own.min(axis=1, keepdims=True)
         scores[np.ix_(rows, seen[rows][0])] = own
     return scores
+
+
+def _head(
+    name: str, xs: Mapping[str, Features], labels: np.ndarray, rows: np.ndarray, seed: int
+) -> Head:
+    view, learner = HEADS[name]
+    return learner(seed=seed).fit(xs[view][rows], labels[rows].tolist())

@@ -1,6 +1,8 @@
 """Scores made into probabilities that mean what they say."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -19,6 +21,13 @@ class Calibration(NamedTuple):
 
     temperature: float = 1.0
     offset: float = 0.0
+
+    @classmethod
+    def read(cls, path: Path, kept: Mapping[str, Any]) -> Self:
+        """The calibration that `kept`, read from `path`, holds; ValueError where it is none."""
+        if not 0 < kept["temperature"] < np.inf:
+            raise ValueError(f"{path}: temperature must be above 0, got {kept['temperature']}")
+        return cls(kept["temperature"], kept["offset"])
 
     def probabilities(self, scores: np.ndarray) -> np.ndarray:
         """Each row of (n_tickets, n_classes) as probabilities."""

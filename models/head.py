@@ -1,8 +1,8 @@
 """The learner that sits on features of any kind: one linear score for each class."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Self, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -48,19 +48,22 @@ class Head:
 
     def fit(self, x: Features, labels: Sequence[str]) -> Self:
         """Learn from features (n_tickets, n_features) and as many labels."""
+        coef, intercept = self._solve(x, self._codes(labels))
+        if len(self.classes) == 2:  # the solver scores the second class alone
+            coef, intercept = np.vstack([-coef, coef]) / 2, np.hstack([-intercept, intercept]) / 2
+        self.coef = np.ascontiguousarray(coef.T, dtype=np.float32)
+        self.intercept = intercept.astype(np.float32)
+        return self
+
+    def _codes(self, labels: Sequence[str]) -> np.ndarray:
+        """The column of each label among the `classes`, which are found here."""
         self.classes = np.array(sorted(set(labels)), dtype=object)
         if len(self.classes) < 2:
             raise ValueError(
                 f"all {len(labels)} tickets have the same label, so there is nothing to tell"
                 " apart; give tickets of at least two classes or leave this target out"
             )
-        codes = np.searchsorted(self.classes, np.array(labels, dtype=object))
-        coef, intercept = self._solve(x, codes)
-        if len(self.classes) == 2:  # the solver scores the second class alone
-            coef, intercept = np.vstack([-coef, coef]) / 2, np.hstack([-intercept, intercept]) / 2
-        self.coef = np.ascontiguousarray(coef.T, dtype=np.float32)
-        self.intercept = intercept.astype(np.float32)
-        return self
+        return np.searchsorted(self.classes, np.array(labels, dtype=object))
 
     def _solve(self, x: Features, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         from sklearn.svm import LinearSVC  # here: serving a saved head needs no scikit-learn
@@ -80,22 +83,19 @@ class Head:
 
     def save(self, folder: Path) -> None:
         """Write head.json and head.npz."""
-        made = {"penalty": self.penalty, "seed": self.seed, "classes": self.classes.tolist()}
-        write_json(folder / "head.json", made | self.calibration._asdict())
+        write_json(folder / "head.json", self._about())
         arrays = {"coef": self.coef, "intercept": self.intercept}
         write_arrays(folder / "head.npz", arrays)
+
+    def _about(self) -> dict[str, Any]:
+        made = {"penalty": self.penalty, "seed": self.seed, "classes": self.classes.tolist()}
+        return made | self.calibration._asdict()
 
     @classmethod
     def load(cls, folder: Path, n_features: int) -> Self:
         """What `save` wrote; ValueError names the file that is not what it should be."""
         path = folder / "head.json"
-        numbers = dict.fromkeys(("penalty", "temperature", "offset"), float)
-        kept = read_json(path, {**numbers, "seed": int, "classes": list})
-        if not 0 < kept["temperature"] < np.inf:
-            raise ValueError(f"{path}: temperature must be above 0, got {kept['temperature']}")
-        head = cls(penalty=kept["penalty"], seed=kept["seed"])
-        head.calibration = Calibration(kept["temperature"], kept["offset"])
-        head.classes = np.array(strings(path, "classes", kept["classes"]), dtype=object)
+        head = cls._read(path, read_json(path, ABOUT))
         k = len(head.classes)
         arrays = read_arrays(
             folder / "head.npz",
@@ -103,6 +103,21 @@ class Head:
         )
         head.coef, head.intercept = arrays["coef"], arrays["intercept"]
         return head
+
+    @classmethod
+    def _read(cls, path: Path, kept: Mapping[str, Any]) -> Self:
+        head = cls(penalty=kept["penalty"], seed=kept["seed"])
+        head.calibration = Calibration.read(path, kept)
+        head.classes = np.array(strings(path, "classes", kept["classes"]), dtype=object)
+        return head
+
+
+ABOUT: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("penalty", "temperature", "offset"), float),
+    "seed": int,
+    "classes": list,
+}
+"""What head.json holds of every head."""
 
 
 class Calibrated(NamedTuple):

@@ -356,7 +356,7 @@ def test_unknown_columns_are_named():
 
 @pytest.mark.skipif(not BANKING.exists(), reason=f"{BANKING} is absent; FOREWARN_DATA names it")
 def test_banking77_is_told_apart_honestly():
-    (row,) = run("banking77", banking77(DATA))
+    (row,) = run("banking77", [banking77(DATA)])
     figures = row.measured.evaluation
     assert (row.n_train, figures.n) == (9_999, 3_073), "repeated texts are dropped"
     assert figures.accuracy >= 0.905

@@ -1,0 +1,103 @@
+"""The learner that remembers: what the most similar tickets were labelled."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from features.plain import read_arrays, read_json, write_arrays, write_json
+from models.head import ABOUT, Features, Head
+
+N_NEIGHBOURS = 20
+WIDTH = 0.07
+"""Of similarity: how much nearer a neighbour must be to count e times as much."""
+
+LIMIT = 10_000
+"""Tickets that are remembered; more would cost a model's reader tens of MB and milliseconds."""
+
+NOTHING = 1e-3  # the share of a class that none of the neighbours has: unlikely, not impossible
+ROWS_AT_ONCE = 500
+LEVELS = 127  # of a number that is kept in 8 bits
+
+
+class Neighbours(Head):
+    """The labels of the 20 nearest tickets, the nearer the weightier.
+
+    A class may lie in many places, such as the many ways to say that a card did not come, which
+    no straight border shows. Each neighbour counts by how much nearer it is than the 21st, so
+    that no hair's breadth decides who is among them (cf. Samworth 2012, on such weights).
+
+    The vectors are kept in 8 bits a number, and of more than 10,000 tickets a random part: a
+    model carries what these tickets meant, though not what they said.
+
+    Examples
+    --------
+    >>> x = np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]], dtype=np.float32)
+    >>> head = Neighbours().fit(x, ["printing", "printing", "network"])
+    >>> head.classes[head.scores(x).argmax(axis=1)].tolist()
+    ['printing', 'printing', 'network']
+    """
+
+    def __init__(self, *, penalty: float = WIDTH, seed: int = 0) -> None:
+        super().__init__(penalty=penalty, seed=seed)
+        self.codes = np.zeros(0, dtype=np.int32)
+        self.kept = np.zeros((0, 0), dtype=np.int8)
+        self.scale = 1.0
+        self._vectors = np.zeros((0, 0), dtype=np.float32)
+
+    def _remember(self, kept: np.ndarray, codes: np.ndarray, scale: float) -> None:
+        self.kept, self.codes, self.scale = kept, codes, scale
+        self._vectors = kept.T.astype(np.float32) * np.float32(scale)
+
+    def fit(self, x: Features, labels: Sequence[str]) -> Self:
+        """Learn from dense features (n_tickets, n_features) and as many labels."""
+        codes = self._codes(labels).astype(np.int32)
+        if len(codes) > LIMIT:
+            some = np.sort(np.random.default_rng(self.seed).permutation(len(codes))[:LIMIT])
+            x, codes = x[some], codes[some]
+        scale = float(np.abs(x).max()) / LEVELS or 1.0
+        self._remember(np.round(x / scale).astype(np.int8), codes, scale)
+        return self
+
+    def scores(self, x: Features) -> np.ndarray:
+        """Logarithms of each class's share (n_tickets, n_classes) among the neighbours."""
+        shares = np.zeros((x.shape[0], len(self.classes)))
+        for start in range(0, x.shape[0], ROWS_AT_ONCE):
+            rows = slice(start, start + ROWS_AT_ONCE)
+            shares[rows] = self._shares(x[rows])
+        logs: np.ndarray = np.log(shares + NOTHING)
+        return logs
+
+    def _shares(self, x: np.ndarray) -> np.ndarray:
+        similar = x @ self._vectors
+        n = min(N_NEIGHBOURS + 1, similar.shape[1])
+        nearest = np.argpartition(-similar, n - 1, axis=1)[:, :n]
+        found = np.take_along_axis(similar, nearest, axis=1).astype(np.float64)
+        weights = np.exp((found - found.max(axis=1, keepdims=True)) / self.penalty)
+        weights -= weights.min(axis=1, keepdims=True)
+        shares = np.zeros((len(x), len(self.classes)))
+        np.add.at(shares, (np.arange(len(x))[:, None], self.codes[nearest]), weights)
+        shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-9)  # 0: all are equally far
+        return shares
+
+    def save(self, folder: Path) -> None:
+        """Write head.json and head.npz."""
+        write_json(folder / "head.json", self._about() | {"scale": self.scale})
+        write_arrays(folder / "head.npz", {"vectors": self.kept, "codes": self.codes})
+
+    @classmethod
+    def load(cls, folder: Path, n_features: int) -> Self:
+        """What `save` wrote; ValueError names the file that is not what it should be."""
+        path = folder / "head.json"
+        kept = read_json(path, {**ABOUT, "scale": float})
+        head = cls._read(path, kept)
+        arrays = read_arrays(
+            folder / "head.npz",
+            {"vectors": ("int8", (None, n_features)), "codes": ("int32", (None,))},
+        )
+        vectors, codes = arrays["vectors"], arrays["codes"]
+        if len(vectors) != len(codes) or not set(codes.tolist()) <= set(range(len(head.classes))):
+            raise ValueError(f"{folder / 'head.npz'}: wanted one of the classes for each vector")
+        head._remember(vectors, codes, kept["scale"])
+        return head
