@@ -208,19 +208,31 @@ def promised(
         inside = np.isin(guess, part)
         found.append(threshold(top[inside], (guess == truth)[inside], precision, sure))
         autos[part] = found[-1].auto
-    wanted = _wanted(n_own + 1, len(classes), precision, confidence)
+    more = n_missing(n, precision, confidence)
     below = top < autos[guess]
     return Promise(
         precision=precision,
         confidence=confidence,
         rest=found[n_own] if n_own < len(parts) else Threshold(math.inf, 0, 0, 0),
         own={str(classes[code]): one for (code,), one in zip(parts[:n_own], found, strict=False)},
-        missing={
-            str(classes[code]): max(0, math.ceil((wanted - n[code]) / share))
-            for code in most[n_own:]
-        },
+        missing={str(classes[code]): math.ceil(more[code] / share) for code in most[n_own:]},
         sets=conformal(probabilities[below, truth[below]]),
     )
+
+
+def n_missing(n: np.ndarray, precision: float, confidence: float) -> np.ndarray:
+    """How many more held-out tickets each class needs for a promise of its own.
+
+    `n` (n_classes,) are those that it has; 0 stands where they are enough.
+
+    >>> n_missing(np.array([400, 20]), 0.95, 0.9)
+    array([  0, 292])
+    """
+    most = np.argsort(-n, kind="stable")
+    n_own = _n_own(n[most], precision, confidence)
+    more: np.ndarray = np.maximum(_wanted(n_own + 1, len(n), precision, confidence) - n, 0)
+    more[most[:n_own]] = 0
+    return more
 
 
 def _n_own(descending: np.ndarray, precision: float, confidence: float) -> int:

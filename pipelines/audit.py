@@ -212,7 +212,11 @@ def audit_target(
     rows = [row for row in np.flatnonzero(twins < 0) if labels[row]]
     return TargetAudit(
         counts,
-        missing({one: learnt[one] for one in counts}, question.precision, question.confidence),
+        missing(
+            {one: learnt[one] for one in counts},
+            *(question.precision, question.confidence),
+            ordered=tickets.data.opened_at is not None,
+        ),
         _signal(tickets.data, np.array(rows, dtype=int), labels, x),
     )
 
