@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import anyio
 import numpy as np
@@ -16,11 +16,16 @@ from api.limits import json_body
 from api.problems import Problem, invalid, request_id_of
 from api.service import Served, Service
 from data.masking import mask
-from models.promise import Promise
+from models.priority import Derived
 from models.triage import Decided, Triage
+from models.why import MAX_READINGS
 
 NO_MODEL = "no model yet: run `forewarn train FILE --promote`"
 DESK = r"^[\w-]{1,64}$"
+Explain = Annotated[
+    Literal["words", "occlusion"] | None,
+    Query(description="add each target's evidence: the words that counted most"),
+]
 DeskName = Annotated[str | None, Query(pattern=DESK, description="default: FOREWARN_DESK")]
 
 router = APIRouter(tags=["tickets"])
@@ -37,19 +42,57 @@ class TicketIn(BaseModel):
     external_id: str | None = None
 
 
+class WordOut(BaseModel):
+    """A word as the ticket spells it, and its share of what all its words counted, in [-1, 1]."""
+
+    word: str
+    contribution: float
+
+
+class EvidenceOut(BaseModel):
+    words: list[WordOut]
+
+
 class TargetOut(BaseModel):
-    """`label` is null where the model abstains; `probability` is then that of its best guess."""
+    """`label` is null where the model abstains; `probability` is then that of its best guess.
+
+    `threshold` is the probability from which that guess stands alone, `prediction_set` the labels
+    to choose from, the likeliest first.
+    """
 
     label: str | None
     probability: float
     decision: Literal["auto", "suggest", "abstain"]
     threshold: float | None
     guaranteed_precision: float | None
+    prediction_set: list[str] | None
+    evidence: EvidenceOut | None = None
+
+
+class PriorityOut(BaseModel):
+    """What impact and urgency make, where the model knows these and no priority of its own.
+
+    `flagged` is null where there were too few tickets of the first priority to learn from.
+    """
+
+    label: str
+    probability: float
+    impact: str
+    urgency: str
+    cell: str
+    p1_risk: float
+    flagged: bool | None
 
 
 class ScoredOut(BaseModel):
     external_id: str | None
     targets: dict[str, TargetOut]
+    priority: PriorityOut | None = None
+
+
+class Scored(NamedTuple):
+    targets: dict[str, TargetOut]
+    more: dict[str, PriorityOut]
 
 
 class ModelOut(BaseModel):
@@ -103,30 +146,34 @@ OPENAPI = {
 }
 
 
-@router.post("/v1/tickets/score", openapi_extra=OPENAPI)
+@router.post("/v1/tickets/score", openapi_extra=OPENAPI, response_model_exclude_unset=True)
 async def score(
-    request: Request, service: Served, caller: Scorer, desk: DeskName = None
+    request: Request,
+    service: Served,
+    caller: Scorer,
+    desk: DeskName = None,
+    explain: Explain = None,
 ) -> ScoresOut:
-    """One ticket, a list, or {"tickets": [...]}: what each target's label should be."""
+    """One ticket, a list, or {"tickets": [...]}: what each target's label should be, and why."""
     body_desk, given, prefix = unpacked(await json_body(request))
     desk = desk or body_desk or service.settings.desk
     check_desk(caller, desk)
     champion = champion_of(service, desk)
-    tickets = read_tickets(given, prefix, service.settings.max_batch)
+    tickets = read_tickets(given, prefix, most_tickets(service.settings.max_batch, explain))
     columns = columns_of(tickets, champion.triage, prefix)
-    targets = await anyio.to_thread.run_sync(
-        scored, champion.triage, columns, limiter=service.scoring
+    results = await anyio.to_thread.run_sync(
+        scored, champion.triage, columns, explain, limiter=service.scoring
     )
     for target in champion.triage.targets:
-        decisions = (found[target].decision for found in targets)
+        decisions = (found.targets[target].decision for found in results)
         service.figures.count_decisions(desk, target, decisions)
     return ScoresOut(
         request_id=request_id_of(request),
         desk=desk,
         model=model_of(champion),
         results=[
-            ScoredOut(external_id=ticket.external_id, targets=found)
-            for ticket, found in zip(tickets, targets, strict=True)
+            ScoredOut(external_id=ticket.external_id, targets=found.targets, **found.more)
+            for ticket, found in zip(tickets, results, strict=True)
         ],
     )
 
@@ -179,6 +226,15 @@ def wrong(what: str, *where: str) -> Problem:
     return invalid([{"loc": where, "msg": what}])
 
 
+def most_tickets(max_batch: int, explain: str | None) -> int:
+    """How many tickets go at once, where one that is read again and again counts as so many.
+
+    >>> most_tickets(1000, None), most_tickets(1000, "occlusion")
+    (1000, 25)
+    """
+    return max(1, max_batch // MAX_READINGS) if explain == "occlusion" else max_batch
+
+
 def read_tickets(given: list[Any], prefix: Sequence[str], max_batch: int) -> list[TicketIn]:
     if not given:
         raise wrong("wanted at least one ticket", *prefix)
@@ -211,21 +267,75 @@ def columns_of(
     return {name: [row.get(name) or "" for row in rows] for name in names}
 
 
-def scored(triage: Triage, columns: Mapping[str, Sequence[str]]) -> list[dict[str, TargetOut]]:
+def scored(
+    triage: Triage, columns: Mapping[str, Sequence[str]], explain: str | None = None
+) -> list[Scored]:
     """For each ticket, each target. Texts are masked as they were when the model learnt."""
     masked = {name: list(map(mask, texts)) for name, texts in columns.items()}
-    decided = triage.decide(triage.predict_proba(masked))
-    by_target = {name: told(found, triage.promises[name]) for name, found in decided.items()}
+    probabilities = triage.predict_proba(masked)
+    decided = triage.decide(probabilities)
+    by_target = {
+        name: told(found, triage.promises[name].precision) for name, found in decided.items()
+    }
+    priorities = derived(triage.priorities(probabilities))
     n_tickets = len(next(iter(columns.values())))
-    return [{name: outs[i] for name, outs in by_target.items()} for i in range(n_tickets)]
+    results = [
+        Scored(
+            {name: outs[i] for name, outs in by_target.items()},
+            {"priority": priorities[i]} if priorities else {},
+        )
+        for i in range(n_tickets)
+    ]
+    if explain is not None:
+        for row, one in enumerate(results):
+            give_evidence(triage, masked, probabilities, row, one.targets, explain == "occlusion")
+    return results
 
 
-def told(decided: Decided, promise: Promise) -> list[TargetOut]:
-    threshold, bound = known(promise.auto), known(promise.bound)
+def derived(found: Derived | None) -> list[PriorityOut]:
+    """A priority a ticket, or none where none is derived."""
+    if found is None:
+        return []
+    n_tickets = len(found.labels)
+    flagged = [None] * n_tickets if found.flagged is None else found.flagged.tolist()
+    return [
+        PriorityOut(
+            label=found.labels[i],
+            probability=round(float(found.probability[i]), 6),
+            impact=found.impact[i],
+            urgency=found.urgency[i],
+            cell=found.cell[i],
+            p1_risk=round(float(found.risk[i]), 6),
+            flagged=flagged[i],
+        )
+        for i in range(n_tickets)
+    ]
+
+
+def give_evidence(
+    triage: Triage,
+    masked: Mapping[str, Sequence[str]],
+    probabilities: Mapping[str, np.ndarray],
+    row: int,
+    targets: Mapping[str, TargetOut],
+    again: bool,
+) -> None:
+    """Add to each target of one ticket the words that counted, or null where none can be told."""
+    guesses = {name: triage.classes[name][p[row].argmax()] for name, p in probabilities.items()}
+    said = triage.explain(masked, guesses, row, again=again)
+    for name, out in targets.items():
+        words = [WordOut(word=w, contribution=round(c, 4)) for w, c in said.get(name, [])]
+        out.evidence = EvidenceOut(words=words) if name in said else None
+
+
+def told(decided: Decided, precision: float) -> list[TargetOut]:
+    """One target's answers; `precision` is what its promise was asked for."""
     rows = zip(
         decided.labels.tolist(),
         np.round(decided.probability.astype(float), 6).tolist(),
         decided.decision.tolist(),
+        map(known, decided.threshold.tolist()),
+        decided.prediction_sets,
         strict=True,
     )
     return [
@@ -234,14 +344,15 @@ def told(decided: Decided, promise: Promise) -> list[TargetOut]:
             probability=probability,
             decision=decision,
             threshold=threshold,
-            guaranteed_precision=bound,
+            guaranteed_precision=None if threshold is None else precision,
+            prediction_set=None if members is None else list(members),
         )
-        for label, probability, decision in rows
+        for label, probability, decision, threshold, members in rows
     ]
 
 
 def known(number: float) -> float | None:
-    """JSON has no infinity and no NaN: both mean that nothing can be promised."""
+    """JSON has no infinity: it means that nothing can be promised."""
     return round(number, 6) if math.isfinite(number) else None
 
 

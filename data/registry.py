@@ -75,12 +75,14 @@ class Registry:
         data_hash: str,
         tables: Mapping[str, Sequence[Row]] | None = None,
         figures: Mapping[str, bytes] | None = None,
+        page: str = "",
     ) -> Version:
         """Keep a training and its model's `folder` as a new version of `name`, the @challenger.
 
         The same model of the same data and parameters stays one run and one version, so a
         training that was killed half way through this is mended by running it again.
-        Metrics that are NaN are unknown, and left out. Tables become CSV, figures are PNG.
+        Metrics that are NaN are unknown, and left out. Tables become CSV, figures are PNG,
+        `page` is HTML and becomes report.html.
         """
         check_name("name", name)
         params = {**params, "data_hash": data_hash}
@@ -90,6 +92,8 @@ class Registry:
             self._log(run, params, metrics)
             with tempfile.TemporaryDirectory() as aside:
                 _write_report(Path(aside), tables or {}, figures or {})
+                if page:
+                    (Path(aside) / "report.html").write_text(page, encoding="utf-8")
                 for path in manifest_of(folder):
                     shutil.copyfile(folder / path, _at(Path(aside), f"{MODEL}/{_spelt(path)}"))
                 self.client.log_artifacts(run.info.run_id, aside)

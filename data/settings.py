@@ -104,6 +104,7 @@ class Settings:
     ticket_budget: float = 1.0
     retention_days: int = 0
     hot_hours: int = 48
+    priority_matrix: str = ""
     log_level: str = "INFO"
     prefect_api_url: str = ""
 

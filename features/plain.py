@@ -30,10 +30,17 @@ def read_json(path: Path, wanted: Mapping[str, type | tuple[type, ...]]) -> dict
         raise ValueError(f"{path} is not JSON: {error}; train or publish again") from error
     if not isinstance(value, dict):
         raise ValueError(f"{path} holds {type(value).__name__}, wanted an object")
+    of_type(path, value, wanted)
+    return value
+
+
+def of_type(
+    path: Path, value: Mapping[str, Any], wanted: Mapping[str, type | tuple[type, ...]]
+) -> None:
+    """ValueError unless `value` has exactly the keys of `wanted`, each of its type."""
     _same_keys(path, set(value), set(wanted))
     for key, kind in wanted.items():
         _of_type(path, key, value[key], kind)
-    return value
 
 
 def _no_number(name: str) -> float:

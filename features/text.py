@@ -24,6 +24,9 @@ says little after its first pages, and one text of a megabyte would hold up ever
 MAX_LETTERS = 40
 """Of a longer word only its beginning is read letter by letter: it is a key or an address."""
 
+MIN_AUTHORS = 3
+"""By two people a name is written soon: its bearer and the colleague who helps."""
+
 WORD = re.compile(r"<\w+>|\w+")  # a mask such as <email> is a word of its own
 
 
@@ -35,15 +38,17 @@ class TextFeatures:
 
     Parameters
     ----------
-    min_tickets
-        A term must stand in that many tickets to be learnt.
+    min_authors
+        A term is learnt if that many different people wrote it, so that no name which only its
+        bearer and a colleague write can be read in a saved model. A ticket that names nobody
+        counts as written by its text: copies of one text are one author.
     max_terms
         Of more terms of one kind (words, letters), those in the most tickets are learnt.
 
     Examples
     --------
     >>> texts = {"title": ["Printer jam", "Printer broken", "VPN"], "body": ["", "", "down"]}
-    >>> features = TextFeatures(min_tickets=1).fit(texts)
+    >>> features = TextFeatures(min_authors=1).fit(texts)
     >>> features.columns, features.terms("words")
     (('title', 'body'), ('broken', 'down', 'jam', 'printer', 'printer broken', 'printer jam',
      'vpn', 'vpn down'))
@@ -51,12 +56,12 @@ class TextFeatures:
     True
     """
 
-    def __init__(self, *, min_tickets: int = 2, max_terms: int = 100_000) -> None:
-        if min_tickets < 1 or max_terms < 1:
+    def __init__(self, *, min_authors: int = MIN_AUTHORS, max_terms: int = 100_000) -> None:
+        if min_authors < 1 or max_terms < 1:
             raise ValueError(
-                f"min_tickets and max_terms must be at least 1, got {min_tickets}, {max_terms}"
+                f"min_authors and max_terms must be at least 1, got {min_authors}, {max_terms}"
             )
-        self.min_tickets = min_tickets
+        self.min_authors = min_authors
         self.max_terms = max_terms
         self.columns: tuple[str, ...] = ()
         self.index: dict[str, dict[str, int]] = {kind: {} for kind in GRAMS}
@@ -70,22 +75,36 @@ class TextFeatures:
         """What the columns of one kind stand for, in their order."""
         return tuple(self.index[kind])
 
-    def fit(self, fields: Fields) -> Self:
-        """Learn the terms and how rare each is. ValueError where no term stands often enough."""
+    def fit(self, fields: Fields, authors: Sequence[str | None] | None = None) -> Self:
+        """Learn the terms and how rare each is. ValueError where too few people wrote any of them.
+
+        `authors` (n_tickets,) says who wrote each ticket, in whatever spelling tells them apart;
+        None or "" is nobody. Who wrote what is not kept.
+        """
         self.columns = tuple(fields)
         texts = joined(fields, self.columns)
+        written = by_author(texts, authors)
         for kind, grams in GRAMS.items():
-            n_tickets = Counter(term for text in texts for term in set(grams(text)))
-            self._learn(kind, n_tickets, len(texts))
+            n_tickets: Counter[str] = Counter()
+            n_authors: Counter[str] = Counter()
+            for own in written:
+                found = [set(grams(text)) for text in own]
+                for terms in found:
+                    n_tickets.update(terms)
+                n_authors.update(found[0].union(*found[1:]))
+            self._learn(kind, n_tickets, n_authors, len(texts))
         if not self.n_features:
             raise ValueError(
-                f"no word stands in {self.min_tickets} of the {len(texts)} texts of"
-                f" {', '.join(self.columns)}; give more tickets or other columns"
+                f"no word was written by {self.min_authors} people: {len(texts)} texts of"
+                f" {', '.join(self.columns)} came from {len(written)}; give more tickets or other"
+                " columns"
             )
         return self
 
-    def _learn(self, kind: str, n_tickets: Counter[str], n_texts: int) -> None:
-        often = [term for term, n in n_tickets.items() if n >= self.min_tickets]
+    def _learn(
+        self, kind: str, n_tickets: Counter[str], n_authors: Counter[str], n_texts: int
+    ) -> None:
+        often = [term for term, n in n_authors.items() if n >= self.min_authors]
         often.sort(key=lambda term: (-n_tickets[term], term))
         kept = sorted(often[: self.max_terms])
         counts = np.array([n_tickets[term] for term in kept], dtype=float)
@@ -109,7 +128,7 @@ class TextFeatures:
         """Write text.json and text.npz."""
         kept = {
             "columns": list(self.columns),
-            "min_tickets": self.min_tickets,
+            "min_authors": self.min_authors,
             "max_terms": self.max_terms,
             **{kind: list(self.index[kind]) for kind in GRAMS},
         }
@@ -120,9 +139,9 @@ class TextFeatures:
     def load(cls, folder: Path) -> Self:
         """What `save` wrote; ValueError names the file that is not what it should be."""
         path = folder / "text.json"
-        whole = {"columns": list, "min_tickets": int, "max_terms": int}
+        whole = {"columns": list, "min_authors": int, "max_terms": int}
         kept = read_json(path, whole | dict.fromkeys(GRAMS, list))
-        features = cls(min_tickets=kept["min_tickets"], max_terms=kept["max_terms"])
+        features = cls(min_authors=kept["min_authors"], max_terms=kept["max_terms"])
         features.columns = strings(path, "columns", kept["columns"])
         for kind in GRAMS:
             terms = strings(path, kind, kept[kind])
@@ -140,6 +159,21 @@ def joined(fields: Fields, columns: Sequence[str]) -> list[str]:
     ['défaut  n°5 vpn']
     """
     return [" ".join(map(normalise, texts)) for texts in rows_of(fields, columns)]
+
+
+def by_author(texts: Sequence[str], authors: Sequence[str | None] | None = None) -> list[list[str]]:
+    """The texts of each author together; one that names nobody is its own author.
+
+    >>> by_author(["vpn", "mail", "vpn", "vpn"], ["ada", "ada", None, ""])
+    [['vpn', 'mail'], ['vpn', 'vpn']]
+    """
+    given = [None] * len(texts) if authors is None else authors
+    if len(given) != len(texts):
+        raise ValueError(f"wanted an author for each of {len(texts)} tickets, got {len(given)}")
+    written: dict[tuple[bool, str], list[str]] = {}
+    for text, author in zip(texts, given, strict=True):
+        written.setdefault((bool(author), author or text), []).append(text)
+    return list(written.values())
 
 
 def rows_of(fields: Fields, columns: Sequence[str]) -> list[tuple[str, ...]]:

@@ -1,5 +1,6 @@
 """What is wrong with labels, found before a model is built on them."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -8,7 +9,7 @@ import numpy as np
 
 from models.calibration import calibrate
 from models.head import HELD_OUT, Features, Head
-from models.promise import fewest
+from models.promise import n_missing
 
 N_FOLDS = 5
 
@@ -98,15 +99,21 @@ def _folds(truth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def missing(
-    counts: Mapping[str, int], precision: float = 0.95, confidence: float = 0.9
+    counts: Mapping[str, int],
+    precision: float = 0.95,
+    confidence: float = 0.9,
+    *,
+    ordered: bool = False,
 ) -> dict[str, int]:
     """How many more tickets each class needs for a promise of its own; classes with enough: 0.
 
-    A promise is found on held-out tickets, and needs `fewest` of them without an error. Until a
-    class has as many, it shares the promise of its target as a whole.
+    A promise is found on held-out tickets: of those with times (`ordered`) on the latest fifth,
+    else on all. Until a class has enough, it shares the promise of the others like it.
 
-    >>> missing({"vpn": 225, "mail": 300, "fax": 3})  # a fifth of 225 is 45
-    {'vpn': 0, 'mail': 0, 'fax': 222}
+    >>> missing({"vpn": 400, "fax": 3}), missing({"vpn": 400, "fax": 3}, ordered=True)
+    ({'vpn': 0, 'fax': 309}, {'vpn': 1160, 'fax': 1560})
     """
-    wanted = round(fewest(precision, confidence) / HELD_OUT)
-    return {label: max(0, wanted - n) for label, n in counts.items()}
+    share = HELD_OUT if ordered else 1.0
+    held = np.array([int(n * share) for n in counts.values()], dtype=int)
+    more = n_missing(held, precision, confidence)
+    return {label: math.ceil(n / share) for label, n in zip(counts, more.tolist(), strict=True)}

@@ -118,7 +118,9 @@ def check_a_folder_without_a_model_is_refused(make: Make) -> None:
 
 
 def check_one_class_is_refused(make: Make) -> None:
-    error = refusal(lambda: make().fit({"title": ["vpn down", "vpn slow"]}, ["network"] * 2))
+    error = refusal(
+        lambda: make().fit({"title": ["vpn down", "vpn slow", "my vpn"]}, ["network"] * 3)
+    )
     assert "at least two classes" in error, "the error says how to mend it"
 
 

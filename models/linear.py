@@ -24,8 +24,8 @@ class Linear:
 
     Examples
     --------
-    >>> texts = ["printer jam", "printer broken", "vpn down", "vpn slow"] * 5
-    >>> labels = ["printing", "printing", "network", "network"] * 5
+    >>> texts = ["printer jam", "printer broken", "old printer", "vpn down", "vpn slow", "my vpn"]
+    >>> labels = ["printing"] * 3 + ["network"] * 3
     >>> model = Linear().fit({"title": texts}, labels)
     >>> probabilities = model.predict_proba({"title": ["the printer again"]})
     >>> model.classes_[probabilities.argmax(axis=1)].tolist()

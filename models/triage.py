@@ -13,22 +13,33 @@ from features.text import TextFeatures
 from models.blend import Blend
 from models.classifier import Fields
 from models.head import Features
+from models.priority import FILE, Derived, Matrix, Priority, derivable
 from models.promise import Promise, promised
+from models.why import N_WORDS, Word, occluded, shares, word_contributions
 
-WORDS, FULL = FORMATS = (1, 2)
+WORDS, FULL = FORMATS = (3, 4)
 """What a saved model reads of the tickets: their words, or their meaning too."""
 
 
 class Decided(NamedTuple):
-    """What is done with each ticket for one target, each of shape (n_tickets,).
+    """What is done with each ticket for one target, each of length n_tickets.
 
     `labels` is None where the model abstains; `probability` is then that of its best guess.
-    `decision` is auto, suggest or abstain.
+    `decision` is auto, suggest or abstain, and `threshold` the probability from which the best
+    guess would have been auto, infinite where nothing can be promised of it. `prediction_sets`
+    has the labels of which one is right, as often as the promise's `sets` say, the likeliest
+    first: the label alone where it is auto, None where the model abstains.
     """
 
     labels: np.ndarray
     probability: np.ndarray
     decision: np.ndarray
+    threshold: np.ndarray
+    prediction_sets: list[tuple[str, ...] | None]
+
+
+MOST = 5
+"""Labels that a person looks through at a glance; of a longer list none is shown."""
 
 
 class Triage:
@@ -37,7 +48,7 @@ class Triage:
     Parameters
     ----------
     precision
-        Share of the labels decided as `auto` that must be right.
+        Share of the labels decided as `auto` that must be right: see `models.promise`.
     confidence
         Probability, over the draw of the held-out tickets, that this promise holds.
     seed
@@ -45,17 +56,22 @@ class Triage:
     encoder
         Reads what the words mean; without one the words themselves decide. Each target finds
         out what either is worth to it, and a saved model carries the encoder that it needs.
+    matrix
+        Makes a priority of impact and urgency, where both are learnt and priority is not.
 
     Examples
     --------
-    >>> texts = {"title": ["printer jam", "printer broken", "vpn down", "vpn slow"] * 5}
-    >>> groups, urgent = ["print", "print", "net", "net"] * 5, ["no", "no", "yes", None] * 5
-    >>> model = Triage().fit(texts, {"group": groups, "urgent": urgent}, ordered=False)
+    >>> titles = ["printer jam", "printer broken", "old printer", "vpn down", "vpn slow", "my vpn"]
+    >>> labels = {"group": ["print"] * 3 + ["net"] * 3, "urgent": ["no"] * 3 + ["yes", "yes", None]}
+    >>> labels = {target: given * 3 for target, given in labels.items()}
+    >>> model = Triage().fit({"title": titles * 3}, labels, ordered=False)
     >>> model.targets
     ('group', 'urgent')
     >>> decided = model.decide(model.predict_proba({"title": ["the printer again"]}))["group"]
-    >>> decided.labels.tolist(), decided.decision.tolist()  # 4 held-out tickets promise nothing
+    >>> decided.labels.tolist(), decided.decision.tolist()  # 20 held-out tickets promise nothing
     (['print'], ['suggest'])
+    >>> decided.prediction_sets
+    [('print',)]
     """
 
     def __init__(
@@ -65,6 +81,7 @@ class Triage:
         confidence: float = 0.9,
         seed: int = 0,
         encoder: Encoder | None = None,
+        matrix: Matrix | None = None,
     ) -> None:
         if not (0 < precision < 1 and 0 < confidence < 1):
             raise ValueError(
@@ -77,6 +94,8 @@ class Triage:
         self.meaning = None if encoder is None else Meaning(encoder)
         self.blends: dict[str, Blend] = {}
         self.promises: dict[str, Promise] = {}
+        self.matrix = matrix
+        self.priority: Priority | None = None
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -87,17 +106,23 @@ class Triage:
         return {target: blend.classes for target, blend in self.blends.items()}
 
     def fit(
-        self, fields: Fields, labels: Mapping[str, Sequence[str | None]], *, ordered: bool
+        self,
+        fields: Fields,
+        labels: Mapping[str, Sequence[str | None]],
+        *,
+        ordered: bool,
+        authors: Sequence[str | None] | None = None,
     ) -> Self:
         """Learn every target of `labels` from the tickets that have it.
 
         A label of None or "" leaves that ticket out for that target. `ordered`: the tickets
         come in the order of time, so the latest are held out for thresholds and calibration.
+        `authors` (n_tickets,) tells apart who wrote them: words of few people are not learnt.
         """
         if not labels:
             raise ValueError("wanted at least one target to learn, got none")
         self.blends, self.promises = {}, {}
-        xs: dict[str, Features] = {"words": self.features.fit(fields).transform(fields)}
+        xs: dict[str, Features] = {"words": self.features.fit(fields, authors).transform(fields)}
         if self.meaning is not None:
             xs["meaning"] = self.meaning.fit(fields).transform(fields)
         for target, given in labels.items():
@@ -106,7 +131,24 @@ class Triage:
                     f"target {target!r} has {len(given)} labels for {xs['words'].shape[0]} tickets"
                 )
             self._fit_target(target, xs, given, ordered)
+        self.priority = self._derived(xs, labels, ordered)
         return self
+
+    def _derived(
+        self,
+        xs: Mapping[str, Features],
+        labels: Mapping[str, Sequence[str | None]],
+        ordered: bool,
+    ) -> Priority | None:
+        if self.matrix is None or not derivable(labels):
+            return None
+        return Priority.learn(self.matrix, xs, labels, ordered=ordered, seed=self.seed)
+
+    def priorities(self, probabilities: Mapping[str, np.ndarray]) -> Derived | None:
+        """The priority that what `predict_proba` gave makes; None where none is derived."""
+        if self.priority is None:
+            return None
+        return self.priority.derive(self.classes, probabilities)
 
     def _fit_target(
         self,
@@ -124,10 +166,12 @@ class Triage:
             raise ValueError(f"target {target!r}: {error}") from error
         self.blends[target] = fitted.blend
         self.promises[target] = promised(
-            fitted.probability,
-            fitted.right,
+            fitted.blend.classes,
+            fitted.probabilities,
+            fitted.truth,
             precision=self.precision,
             confidence=self.confidence,
+            share=fitted.share,
         )
 
     def predict_proba(self, fields: Fields) -> dict[str, np.ndarray]:
@@ -147,10 +191,35 @@ class Triage:
             for target, given in probabilities.items()
         }
 
+    def explain(
+        self, fields: Fields, guesses: Mapping[str, str], row: int = 0, *, again: bool = False
+    ) -> dict[str, list[Word]]:
+        """The words of one ticket that counted most for each target's guess, or against it.
+
+        `guesses` maps targets to labels. Without `again` it is what the words' head says, exactly:
+        a target that goes by meaning alone is left out. With `again` the ticket is read up to 40
+        times more, less a word each time, whatever the target goes by.
+        """
+        texts = {name: fields[name][row] for name in self.features.columns if name in fields}
+        if again:
+            places = {
+                target: self.blends[target].classes.tolist().index(label)
+                for target, label in guesses.items()
+            }
+            said = occluded(self.predict_proba, texts, places)
+        else:
+            said = {
+                target: word_contributions(self.features, heads["words"], texts, label).words
+                for target, label in guesses.items()
+                if "words" in (heads := self.blends[target].heads)
+            }
+        return {target: shares(words, N_WORDS) for target, words in said.items()}
+
     def save(self, folder: Path) -> None:
         """Write triage.json, text.json, text.npz and, for each target, a folder of its own.
 
-        Where a target goes by meaning too, meaning.json and the encoder's files stand beside.
+        Where a target goes by meaning too, meaning.json and the encoder's files stand beside, and
+        priority.json where a priority is derived.
         """
         full = self._wants_meaning()
         asked = {"precision": self.precision, "confidence": self.confidence, "seed": self.seed}
@@ -164,6 +233,8 @@ class Triage:
             self.promises[target].save(own)
         if full and self.meaning is not None:
             self.meaning.save(folder)
+        if self.priority is not None:
+            self.priority.save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -184,20 +255,45 @@ class Triage:
         for target in strings(path, "targets", kept["targets"]):
             own = folder / folder_of(target)
             model.blends[target] = Blend.load(own, n_features)
-            model.promises[target] = Promise.load(own)
+            model.promises[target] = _of_classes(own, model.blends[target].classes)
+        if (folder / FILE).exists():
+            model.priority = Priority.load(folder, model.classes)
+            model.matrix = model.priority.matrix
         return model
 
 
 def decided(classes: np.ndarray, probabilities: np.ndarray, promise: Promise) -> Decided:
-    """`auto` from one threshold on, `suggest` from the other, else nothing."""
+    """`auto` from its class's threshold on, `suggest` where a few labels are left, else nothing.
+
+    Nothing is also what a set of all labels says, unless the best guess is likelier right than
+    wrong.
+    """
     best = probabilities.argmax(axis=1)
     top = probabilities.max(axis=1)
-    decision = np.where(
-        top >= promise.auto, "auto", np.where(top >= promise.suggest, "suggest", "abstain")
-    ).astype(object)
+    threshold = np.array([promise.of(label).auto for label in classes])[best]
+    members = promise.sets.members(probabilities)
+    members[top >= threshold] = np.arange(len(classes)) == best[top >= threshold, None]
+    n_members = members.sum(axis=1)
+    helps = (n_members <= MOST) & ((n_members < len(classes)) | (top >= 0.5))
+    decision = np.where(top >= threshold, "auto", np.where(helps, "suggest", "abstain"))
     labels = classes[best]
-    labels[decision == "abstain"] = None
-    return Decided(labels, top, decision)
+    labels[~helps] = None
+    order = (-probabilities).argsort(axis=1, kind="stable")
+    sets = [
+        tuple(classes[row[inside[row]]].tolist()) if shown else None
+        for row, inside, shown in zip(order, members, helps, strict=True)
+    ]
+    return Decided(labels, top, decision.astype(object), threshold, sets)
+
+
+def _of_classes(folder: Path, classes: np.ndarray) -> Promise:
+    """The promise in `folder`; ValueError where it is not one about these classes."""
+    promise = Promise.load(folder)
+    if promise.own.keys() ^ promise.missing.keys() != set(classes):
+        raise ValueError(
+            f"{folder / 'promise.json'} speaks of other classes than the head beside it"
+        )
+    return promise
 
 
 def folder_of(target: str) -> str:

@@ -198,7 +198,8 @@ def conflicts(
 def features(data: Dataset) -> Features:
     """What is counted of each ticket."""
     fields = {name: [text[:READ] for text in texts] for name, texts in data.fields.items()}
-    return TextFeatures().fit(fields).transform(fields)
+    rows = list(map(str, range(len(data))))  # copies count, and names too: nothing is kept
+    return TextFeatures(min_authors=2).fit(fields, rows).transform(fields)
 
 
 def audit_target(
@@ -211,7 +212,11 @@ def audit_target(
     rows = [row for row in np.flatnonzero(twins < 0) if labels[row]]
     return TargetAudit(
         counts,
-        missing({one: learnt[one] for one in counts}, question.precision, question.confidence),
+        missing(
+            {one: learnt[one] for one in counts},
+            *(question.precision, question.confidence),
+            ordered=tickets.data.opened_at is not None,
+        ),
         _signal(tickets.data, np.array(rows, dtype=int), labels, x),
     )
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from data.store import Store
 
 TIME = "opened_at"
+REQUESTER, PRIORITY = BESIDE = ("requester", "priority")
+"""Columns that are kept beside texts and labels where there are any, for what else is to be known:
+who wrote a ticket, and what priority it had."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +30,15 @@ class Dataset:
     """Texts and labels of tickets, column by column; one entry a ticket, None for no label.
 
     `opened_at` (n_tickets,) is datetime64[ms] in UTC, or None where the tickets have no times.
-    `notes` says what a person should know of how it came about.
+    `notes` says what a person should know of how it came about. `beside` has the columns of
+    `BESIDE` that there are; a requester tells people apart and is never kept.
     """
 
     fields: dict[str, list[str]]
     labels: dict[str, list[str | None]]
     opened_at: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    beside: dict[str, list[str | None]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.fields.values())))
@@ -42,7 +47,7 @@ class Dataset:
     def hash(self) -> str:
         """SHA-256 of all that is learnt from: the same tickets in the same order, the same hash."""
         digest = hashlib.sha256()
-        for kind in (self.fields, self.labels):
+        for kind in (self.fields, self.labels, self.beside):
             for name, column in kind.items():
                 digest.update(json.dumps([name, column]).encode())
         if self.opened_at is not None:
@@ -53,8 +58,11 @@ class Dataset:
         """The tickets of those rows, in that order."""
         at = None if self.opened_at is None else self.opened_at[np.asarray(rows, dtype=int)]
         fields = {name: [texts[row] for row in rows] for name, texts in self.fields.items()}
-        labels = {name: [given[row] for row in rows] for name, given in self.labels.items()}
-        return type(self)(fields, labels, at, self.notes)
+        labels, beside = (
+            {name: [given[row] for row in rows] for name, given in kind.items()}
+            for kind in (self.labels, self.beside)
+        )
+        return type(self)(fields, labels, at, self.notes, beside)
 
     def texts(self) -> list[tuple[str, ...]]:
         """All that stands in each ticket, whatever its case and its blanks."""
@@ -79,9 +87,12 @@ def from_file(
         raise ValueError("wanted at least one text column (--text) and one target (--target)")
     names, raw = field_names(text), _read(path, text, targets, mapping or {}, report)
     fields = {names[column]: raw[column] for column in text}
-    labels = {target: [one.strip() or None for one in raw[target]] for target in targets}
+    labels, beside = (
+        {name: [one.strip() or None for one in raw[name]] for name in wanted}
+        for wanted in (targets, [name for name in BESIDE if name in raw])
+    )
     at, notes = _times(raw.get(TIME, []), timezone)
-    return labelled(Dataset(fields, labels, at, notes), str(path))
+    return labelled(Dataset(fields, labels, at, notes, beside), str(path))
 
 
 def _read(
@@ -116,8 +127,8 @@ def _find(
     for target in targets:
         if found[target] in {found[name] for name in text}:
             raise ValueError(f"column {found[target]!r} is both a text and a target; take one out")
-    at = column_for(TIME, columns, mapping)
-    return found if at is None or TIME in found else found | {TIME: at}
+    more = {name: column_for(name, columns, mapping) for name in (TIME, *BESIDE)}
+    return {name: column for name, column in more.items() if column is not None} | found
 
 
 def from_store(
@@ -137,19 +148,22 @@ def from_store(
     corrected = _latest(store.feedback(desk))
     fields: dict[str, list[str]] = {name: [] for name in text}
     labels: dict[str, list[str | None]] = {target: [] for target in targets}
+    beside: dict[str, list[str | None]] = {name: [] for name in BESIDE}
     times: list[int] = []
     for ticket in store.tickets(desk):
         for name in text:
             fields[name].append(getattr(ticket, name) or "")
         for target in targets:
             labels[target].append(_label(ticket, target, corrected))
+        beside[REQUESTER].append(ticket.requester)
+        beside[PRIORITY].append(_label(ticket, PRIORITY, corrected))
         times.append(int(ticket.opened_at.timestamp() * 1000))
         if len(times) % 1000 == 0:
             report(len(times), None)
     if not times:
         raise ValueError(f"desk {desk!r} has no tickets; `forewarn ingest tickets FILE` first")
     at = np.array(times, dtype="datetime64[ms]")
-    return labelled(Dataset(fields, labels, at), f"desk {desk!r}")
+    return labelled(Dataset(fields, labels, at, beside=beside), f"desk {desk!r}")
 
 
 def labelled(data: Dataset, place: str) -> Dataset:
@@ -164,7 +178,7 @@ def labelled(data: Dataset, place: str) -> Dataset:
         return data
     part = data.take(rows)
     note = f"{len(data) - len(rows):,} tickets without a label were left out"
-    return Dataset(part.fields, part.labels, part.opened_at, (*data.notes, note))
+    return replace(part, notes=(*data.notes, note))
 
 
 def _times(texts: list[str], timezone: str) -> tuple[np.ndarray | None, tuple[str, ...]]:

@@ -19,16 +19,24 @@ def languages(texts: Sequence[str], report: Report = silent) -> dict[str, float]
     >>> languages(["the printer in room four is broken", "der drucker im zweiten stock streikt"])
     {'de': 0.5, 'en': 0.5}
     """
+    n = Counter(language_of(texts, report))
+    return {one: n[one] / len(texts) for one in sorted(n, key=lambda one: (-n[one], one))}
+
+
+def language_of(texts: Sequence[str], report: Report = silent) -> list[str]:
+    """Each text's language, "?" as for `languages`.
+
+    >>> language_of(["the printer in room four is broken", "4711"])
+    ['en', '?']
+    """
     from py3langid.langid import MODEL_FILE, LanguageIdentifier  # 1 s to load its tables
 
     reader = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    n: Counter[str] = Counter()
+    found = []
     for row, text in enumerate(texts, start=1):
         language, probability = reader.classify(text[:READ].lower())
-        n[language if probability >= SURE else "?"] += 1
+        found.append(language if probability >= SURE else "?")
         if row % 1000 == 0:
             report(row, len(texts))
-    rare = [one for one, count in n.items() if count < LEAST * len(texts)]
-    for one in rare:
-        n["?"] += n.pop(one)
-    return {one: n[one] / len(texts) for one in sorted(n, key=lambda one: (-n[one], one))}
+    n = Counter(found)
+    return [one if n[one] >= LEAST * len(texts) else "?" for one in found]

@@ -1,7 +1,9 @@
 """What was measured of a model on tickets that it has not seen, and how that is kept."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,15 +18,27 @@ from models.evaluate import (
     evaluate,
     reliability,
 )
+from models.promise import Promise
 from models.triage import Decided, Triage
 from pipelines.console import Report, silent
 
 ROWS_AT_ONCE = 2000
 
 
+class Alone(NamedTuple):
+    """Of `n` tickets whose best guess was a class, `n_auto` were decided alone, `n_right` well."""
+
+    n: int
+    n_auto: int
+    n_right: int
+
+
 @dataclass(frozen=True)
 class Measured:
-    """One target's figures. Of its labelled tickets `n_auto` were decided alone, `n_right` well."""
+    """One target's figures. Of its labelled tickets `n_auto` were decided alone, `n_right` well.
+
+    `alone` says the same class by class, of those that were a best guess.
+    """
 
     evaluation: Evaluation
     bins: list[Bin]
@@ -32,6 +46,7 @@ class Measured:
     confused: Confusion
     n_auto: int
     n_right: int
+    alone: Mapping[str, Alone]
 
     @property
     def coverage(self) -> float:
@@ -70,6 +85,13 @@ def measure(
     known = np.array([bool(label) for label in labels])
     auto = (decided[target].decision == "auto") & known
     right = decided[target].labels == np.array(labels, dtype=object)
+    guess = probabilities.argmax(axis=1)
+    alone = {
+        str(classes[code]): Alone(
+            *(int(some[guess == code].sum()) for some in (known, auto, auto & right))
+        )
+        for code in np.unique(guess[known])
+    }
     return Measured(
         evaluate(*given),
         reliability(*given),
@@ -77,6 +99,7 @@ def measure(
         confusion(*given),
         int(auto.sum()),
         int((auto & right).sum()),
+        alone,
     )
 
 
@@ -96,17 +119,57 @@ def metrics_of(measured: Mapping[str, Measured]) -> dict[str, float]:
     return metrics
 
 
-def tables_of(measured: Mapping[str, Measured]) -> dict[str, list[dict[str, object]]]:
-    """Each target's classes, the most frequent first, with their exact names."""
+def tables_of(
+    measured: Mapping[str, Measured], promises: Mapping[str, Promise]
+) -> dict[str, list[dict[str, object]]]:
+    """Each target's classes, the most frequent first, with their exact names.
+
+    `auto_coverage` is the share of the tickets called so that was decided alone, `auto_precision`
+    the share of these that was right; `missing` is how many more labelled tickets the class
+    needs for a promise of its own, 0 where it has one.
+    """
     return {
         f"{target}_per_class": [
-            {"class": label, **score._asdict()}
+            {
+                "class": label,
+                **score._asdict(),
+                **_decided_alone(one.alone.get(label, Alone(0, 0, 0))),
+                **_promised(promises[target], label),
+            }
             for label, score in sorted(
                 one.evaluation.per_class.items(), key=lambda item: -item[1].n
             )
         ]
         for target, one in measured.items()
     }
+
+
+def _decided_alone(one: Alone) -> dict[str, object]:
+    return {
+        "auto_coverage": one.n_auto / one.n if one.n else math.nan,
+        "auto_precision": one.n_right / one.n_auto if one.n_auto else math.nan,
+    }
+
+
+def _promised(promise: Promise, label: str) -> dict[str, object]:
+    """What is promised of a class; of one that the model does not know nothing."""
+    if label not in promise.own and label not in promise.missing:
+        return {"auto_threshold": math.inf, "missing": math.nan}
+    return {"auto_threshold": promise.of(label).auto, "missing": promise.missing.get(label, 0)}
+
+
+def promise_notes(promises: Mapping[str, Promise]) -> tuple[str, ...]:
+    """A line for each target: how many classes have a promise of their own, and what is missing."""
+    return tuple(f"{target}: {_own_note(promise)}" for target, promise in promises.items())
+
+
+def _own_note(promise: Promise) -> str:
+    n = len(promise.own) + len(promise.missing)
+    said = f"{len(promise.own)} of {n} classes have a promise of their own"
+    if not promise.missing:
+        return said
+    label, missing = min(promise.missing.items(), key=lambda item: item[1])
+    return f"{said}, the others share one; next would be {label!r} with {missing:,} more tickets"
 
 
 def figures_of(measured: Mapping[str, Measured], precision: float) -> dict[str, bytes]:

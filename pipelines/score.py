@@ -1,6 +1,7 @@
 """Tickets of a file into their predicted labels, a chunk at a time."""
 
 import csv
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import IO, TYPE_CHECKING
 from data.masking import mask
 from data.published import open_published
 from data.sources.files import read_table
+from models.priority import NAME, Derived
 from models.triage import Triage
 from pipelines.columns import columns_for
 from pipelines.console import Report, silent
@@ -32,13 +34,14 @@ def score_file(
 
     For each target there is the best guess, its probability, and the decision what to do with
     it: `auto` may stand, `suggest` is for a person to confirm, `abstain` is not sure enough to
-    be shown, and is written down so that the whole file can be judged. `out` appears whole or
-    not at all.
+    be shown, and is written down so that the whole file can be judged. The set, a JSON list, has
+    the labels to choose from, the likeliest first; it is empty beside `abstain`. `out` appears
+    whole or not at all.
     """
     n = 0
     with written_aside(out) as file:
         writer = csv.writer(file)
-        writer.writerow(header(model.targets))
+        writer.writerow(header(model.targets, model.priority is not None))
         for table in read_table(path):
             writer.writerows(predicted(model, fields_of(model, path, table, mapping or {})))
             n += len(table)
@@ -59,13 +62,15 @@ def load_model(place: Workspace, wanted: str | None = None) -> tuple[Triage, str
         return check_plain(model.folder), wanted
 
 
-def header(targets: Sequence[str]) -> list[str]:
-    """The columns of a file of predictions.
+def header(targets: Sequence[str], derived: bool = False) -> list[str]:
+    """The columns of a file of predictions; `derived`: with the priority that others make.
 
-    >>> header(["group"])
-    ['group', 'group_probability', 'group_decision']
+    >>> header(["group"], True)[3:]
+    ['group_set', 'priority', 'priority_probability', 'priority_flagged']
     """
-    return [f"{target}{what}" for target in targets for what in ("", "_probability", "_decision")]
+    kinds = ("", "_probability", "_decision", "_set")
+    own = [f"{target}{what}" for target in targets for what in kinds]
+    return own + [f"{NAME}{what}" for what in ("", "_probability", "_flagged") if derived]
 
 
 def fields_of(
@@ -83,7 +88,20 @@ def predicted(model: Triage, fields: Mapping[str, Sequence[str]]) -> Iterator[tu
     for target, one in model.decide(probabilities).items():
         guess = model.classes[target][probabilities[target].argmax(axis=1)]
         columns += [guess, [f"{value:.6f}" for value in one.probability], one.decision]
+        columns.append(
+            [json.dumps(some, ensure_ascii=False) if some else "" for some in one.prediction_sets]
+        )
+    if (derived := model.priorities(probabilities)) is not None:
+        columns += [derived.labels, [f"{value:.6f}" for value in derived.probability]]
+        columns.append(flags(derived))
     return zip(*columns, strict=True)
+
+
+def flags(derived: Derived) -> list[str]:
+    """Whether each ticket may be of the first priority; "" where nothing can be promised."""
+    if derived.flagged is None:
+        return [""] * len(derived.labels)
+    return ["yes" if one else "no" for one in derived.flagged]
 
 
 @contextmanager

@@ -29,13 +29,24 @@ def split(data: Dataset, by: SplitBy | None = None, test: Dataset | None = None)
     if by not in (None, "time", "stratified"):
         raise ValueError(f"a split goes by time or stratified, got {by!r}")
     if test is not None:
-        return _without_known(_in_order(data), test, data.opened_at is not None, "file")
+        return _without_known(_in_order(data), test, _is_later(test, data), "file")
     if by == "time" and data.opened_at is None:
         why = "; ".join(data.notes) or "no column such as created_at; name it: --map opened_at=..."
         raise ValueError(f"these tickets cannot be parted by time: {why}")
     if by == "stratified" or data.opened_at is None:
         return _by_class(data)
     return _by_time(data)
+
+
+def _is_later(test: Dataset, data: Dataset) -> bool:
+    """Whether test tickets come after those learnt from, as a desk's next tickets will.
+
+    Where they come from the same months, the latest of the training tickets would stand for them
+    badly: calibration then goes by a draw, as the test does.
+    """
+    if test.opened_at is None or data.opened_at is None:
+        return False
+    return bool(np.median(test.opened_at.astype(int)) >= data.opened_at.max().astype(int))
 
 
 def _by_time(data: Dataset) -> Split:

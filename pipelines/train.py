@@ -10,20 +10,30 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from data.published import pointer
+from models.priority import Matrix
 from models.triage import Triage
-from pipelines import gate
+from pipelines import gate, model_card, priority
 from pipelines.columns import TEXTS
 from pipelines.console import Report, Step, quiet, silent
-from pipelines.dataset import Dataset, from_file, from_store
+from pipelines.dataset import REQUESTER, Dataset, from_file, from_store
 from pipelines.encoder import encoder, told
 from pipelines.ingest import pseudonym_key
-from pipelines.measure import Measured, figures_of, measure, metrics_of, predict, tables_of
+from pipelines.measure import (
+    Measured,
+    figures_of,
+    measure,
+    metrics_of,
+    predict,
+    promise_notes,
+    tables_of,
+)
 from pipelines.models import promote, served
+from pipelines.priority import matrix_for
 from pipelines.split import Split, SplitBy, split
 from pipelines.workspace import Workspace, model_name
 
@@ -52,6 +62,14 @@ class Recipe:
     confidence: float = 0.9
     seed: int = 0
     encoder: bool = True
+
+
+class Logged(NamedTuple):
+    """What is kept with a version for people: tables, pictures (PNG) and a page (HTML)."""
+
+    tables: Mapping[str, Sequence[gate.Row]]
+    figures: Mapping[str, bytes]
+    page: str
 
 
 @dataclass(frozen=True)
@@ -84,9 +102,10 @@ def train(
     """
     home, name = place.settings.home, model_name(place.settings.desk)
     parts = step("Read the tickets", lambda report: read(place, recipe, report))
+    matrix, why_not = matrix_for(place.settings.priority_matrix, parts.train.labels)
     model = step(
         f"Learn from {len(parts.train):,} tickets",
-        lambda report: fit(parts, recipe, home, report),
+        lambda report: fit(parts, recipe, home, matrix, report),
     )
     probabilities = step(
         f"Measure on {len(parts.test):,} tickets",
@@ -99,12 +118,21 @@ def train(
         lambda _: gate.evidence(home, name, key, model, probabilities, parts.train, parts.test),
     )
     registry = step("Open the registry", lambda _: place.registry())
+    beside = priority.told(model, parts.test, probabilities)
+    notes = (*parts.notes, *promise_notes(model.promises), *why_not, *beside)
+    logged = step(
+        "Write the report",
+        lambda _: described(name, model, parts, probabilities, measured, notes),
+    )
+    tables = {**logged.tables, **shown}
     version = step(
         "Register the model",
-        lambda _: log(registry, name, model, parts, measured, recipe, shown),
+        lambda _: log(
+            registry, name, model, parts, measured, recipe, logged._replace(tables=tables)
+        ),
     )
     sizes = len(parts.train), len(parts.test)
-    report = TrainingReport(version, measured, *sizes, parts.how, parts.notes, False)
+    report = TrainingReport(version, measured, *sizes, parts.how, notes, False)
     return through_gate(report, registry, home, step) if promoted else report
 
 
@@ -160,15 +188,25 @@ def load_test(place: Workspace, recipe: Recipe, report: Report = silent) -> Data
     return _from_file(place, recipe, recipe.test, report)
 
 
-def fit(parts: Split, recipe: Recipe, home: Path, report: Report = silent) -> Triage:
-    """A model of the training part; an encoder is made, or found, under `home`."""
+def fit(
+    parts: Split,
+    recipe: Recipe,
+    home: Path,
+    matrix: Matrix | None = None,
+    report: Report = silent,
+) -> Triage:
+    """A model of the training part; with a `matrix` it derives priorities by it.
+
+    An encoder is made, or found, under `home`.
+    """
     asked = {"precision": recipe.precision, "confidence": recipe.confidence}
     reader = encoder(home) if recipe.encoder else None
-    model = Triage(**asked, seed=recipe.seed, encoder=reader)
-    fields, labels = parts.train.fields, parts.train.labels
-    n_texts = len(parts.train) * len(fields)
+    model = Triage(**asked, seed=recipe.seed, encoder=reader, matrix=matrix)
+    train = parts.train
+    authors = train.beside.get(REQUESTER)
+    n_texts = len(train) * len(train.fields)
     with nullcontext() if reader is None else told(reader, n_texts, report):
-        return model.fit(fields, labels, ordered=parts.ordered)
+        return model.fit(train.fields, train.labels, ordered=parts.ordered, authors=authors)
 
 
 def evaluate(
@@ -182,6 +220,35 @@ def evaluate(
     }
 
 
+def described(
+    name: str,
+    model: Triage,
+    parts: Split,
+    probabilities: Mapping[str, np.ndarray],
+    measured: Mapping[str, Measured],
+    notes: Sequence[str],
+) -> Logged:
+    """What was measured, as tables, as pictures, and as a page for people."""
+    tables = tables_of(measured, model.promises)
+    figures = figures_of(measured, model.precision)
+    told = (
+        f"Learnt from {len(parts.train):,} tickets, measured on {len(parts.test):,} others "
+        f"({parts.how})"
+    )
+    page = model_card.page(
+        model,
+        parts.test,
+        probabilities,
+        measured,
+        tables,
+        figures,
+        title=f"Ticket model {name}",
+        subtitle=told,
+        notes=notes,
+    )
+    return Logged(tables, figures, page)
+
+
 def log(
     registry: "Registry",
     name: str,
@@ -189,9 +256,9 @@ def log(
     parts: Split,
     measured: Mapping[str, Measured],
     recipe: Recipe,
-    shown: Mapping[str, Sequence[gate.Row]],
+    logged: Logged,
 ) -> "Version":
-    """Register the model with all that was measured and `shown`; it becomes the @challenger."""
+    """Register the model with all that was measured of it; it becomes the @challenger."""
     with tempfile.TemporaryDirectory() as aside:
         folder = Path(aside)
         model.save(folder)
@@ -200,8 +267,9 @@ def log(
             folder,
             params=_params(parts, recipe),
             metrics=metrics_of(measured),
-            tables={**tables_of(measured), **shown},
-            figures=figures_of(measured, recipe.precision),
+            tables=logged.tables,
+            figures=logged.figures,
+            page=logged.page,
             data_hash=f"{parts.train.hash}/{parts.test.hash}",
         )
 

@@ -21,8 +21,8 @@ from models.triage import Triage
 
 NOW = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)
 STEP = timedelta(minutes=5)
-TEXTS = ["printer jam", "printer broken", "vpn down", "vpn slow"] * 60
-GROUPS = ["print", "print", "net", "net"] * 60
+TEXTS = ["printer jam", "printer broken", "old printer", "vpn down", "vpn slow", "my vpn"] * 40
+GROUPS = ["print", "print", "print", "net", "net", "net"] * 40
 
 
 def train(folder: Path, groups: list[str] = GROUPS) -> Path:

@@ -15,6 +15,8 @@ import serve
 from api.logs import Wordless
 from data.settings import Settings
 from data.store import Store
+from models.priority import ITIL
+from models.triage import Triage
 from tests import endpoint
 from tests.endpoint import an_alert, put_alerts, put_key
 
@@ -86,7 +88,7 @@ def test_a_ticket_or_many_are_scored(client, body, n):
     found = told["results"][0]["targets"]["group"]
     assert (found["label"], found["decision"]) == ("net", "auto")
     assert 0.5 < found["threshold"] <= found["probability"] <= 1
-    assert found["guaranteed_precision"] >= 0.9
+    assert (found["guaranteed_precision"], found["prediction_set"]) == (0.9, ["net"])
 
 
 def test_answers_come_in_the_order_of_the_tickets(client):
@@ -110,6 +112,55 @@ def test_texts_are_masked_as_in_training(client):
     plain = score(client, {"title": "vpn down", "body": "ann@example.org"}).json()["results"]
     masked = score(client, {"title": "vpn down", "body": "<email>"}).json()["results"]
     assert plain == masked
+
+
+@pytest.mark.parametrize("how", ["words", "occlusion"])
+def test_the_words_that_counted_are_told_on_request(client, how):
+    tickets = [{"title": "VPN? down!", "body": ""}, {"title": "ink", "body": "OLD Printer"}]
+    for result, word in zip(
+        score(client, tickets, params={"explain": how}).json()["results"],
+        ("VPN", "Printer"),
+        strict=True,
+    ):
+        words = result["targets"]["group"]["evidence"]["words"]
+        assert (words[0]["word"], words[0]["contribution"] > 0.3) == (word, True)
+        assert sum(abs(one["contribution"]) for one in words) <= 1.001
+    assert "evidence" not in score(client).text, "nobody asked"
+
+
+def test_a_priority_is_made_of_impact_and_urgency(tmp_path, store, model):
+    texts = [*["all", "one"] * 100], [*["now", "now", "later", "later"] * 50]
+    levels = {"all": "1 - High", "one": "3 - Low", "now": "1 - High", "later": "3 - Low"}
+    labels = [[levels[text] for text in column] for column in texts]
+    triage = Triage(matrix=ITIL).fit(
+        {"title": [f"{one} {n}" for n, one in enumerate(texts[0])], "body": list(texts[1])},
+        dict(zip(("impact", "urgency"), labels, strict=True)),
+        ordered=False,
+    )
+    (tmp_path / "levels").mkdir()
+    triage.save(tmp_path / "levels")
+    endpoint.promote(tmp_path, tmp_path / "levels", "1", desk="it")
+    with client_of(Settings(home=tmp_path), put_key(store, "score")) as client:
+        answer = score(client, [{"title": "all", "body": "now"}], params={"desk": "it"}).json()
+        found = answer["results"][0]["priority"]
+        assert "priority" not in score(client).json()["results"][0], "another desk knows groups"
+    assert (found["label"], found["cell"]) == ("P1", "P1")
+    assert (found["impact"], found["urgency"]) == ("1 - High", "1 - High")
+    assert found["probability"] == found["p1_risk"] > 0.5
+    assert found["flagged"] is None, "10 of its kind were held out, too few to promise anything"
+
+
+def test_other_reasons_than_there_are_are_refused(client):
+    problem = check_problem(score(client, params={"explain": "magic"}), 422)
+    assert problem["errors"][0]["where"] == "query.explain"
+
+
+def test_a_ticket_read_again_and_again_counts_as_many(home, store):
+    token = put_key(store, "score")
+    with client_of(Settings(home=home, max_batch=80), token) as client:
+        for how, n in (("words", 80), ("occlusion", 2)):
+            assert score(client, [TICKET] * n, params={"explain": how}).status_code == 200
+            check_problem(score(client, [TICKET] * (n + 1), params={"explain": how}), 413)
 
 
 @pytest.mark.parametrize(

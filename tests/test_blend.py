@@ -143,7 +143,9 @@ def test_a_published_model_brings_its_encoder_along(saved, tmp_path):
 def test_where_words_suffice_no_encoder_is_kept(reader, tmp_path):
     labels = ["network", "printing"] * 50
     fields = {"body": ["vpn down", "printer jam"] * 50}
-    model = Triage(encoder=reader).fit(fields, {"group": labels}, ordered=False)
+    people = [f"person {number}" for number in range(100)]
+    model = Triage(encoder=reader)
+    model.fit(fields, {"group": labels}, ordered=False, authors=people)
     model.blends = {
         "group": Blend(
             {"words": model.blends["group"].heads["words"]},
@@ -152,7 +154,7 @@ def test_where_words_suffice_no_encoder_is_kept(reader, tmp_path):
     }
     model.save(tmp_path)
     assert not list(tmp_path.glob("*.onnx"))
-    assert json.loads((tmp_path / "triage.json").read_text())["format"] == 1
+    assert json.loads((tmp_path / "triage.json").read_text())["format"] == 3
 
 
 @pytest.mark.parametrize(
@@ -165,7 +167,7 @@ def test_where_words_suffice_no_encoder_is_kept(reader, tmp_path):
         ("kind/blend.json", {"temperature": 0.0}, "temperature must be above 0"),
         ("meaning.json", {"columns": "body"}, "columns is str, wanted list"),
         ("encoder.json", {"n_dimensions": 7}, "cannot read a text"),
-        ("triage.json", {"format": 3}, "format is 3, wanted 1 or 2; train again"),
+        ("triage.json", {"format": 2}, "format is 2, wanted 3 or 4; train again"),
     ],
 )
 def test_json_that_does_not_fit_is_refused(saved, file, change, said):
@@ -231,6 +233,29 @@ def test_one_view_speaks_for_itself():
 def test_without_a_ticket_every_view_counts_the_same():
     given = {"words": np.zeros((0, 2)), "meaning": np.zeros((0, 2))}
     assert join(given, np.zeros(0, int)).weights == {"words": 0.5, "meaning": 0.5}
+
+
+@pytest.mark.parametrize("ordered", [True, False], ids=["by time", "by class"])
+def test_a_ticket_is_judged_by_what_has_not_seen_it(ordered):
+    """Each ticket has a feature of its own and a label by chance: only memory could be right."""
+    labels = np.random.default_rng(0).choice(["a", "b"], 400)
+    fitted = Blend.learn({"words": np.eye(400, dtype=np.float32)}, labels.tolist(), ordered=ordered)
+    right = fitted.probabilities.argmax(axis=1) == fitted.truth
+    assert len(right) == (80 if ordered else 400)
+    assert right.mean() < 0.7, "0.5 and no more than luck"
+    known = fitted.blend.predict_proba({"words": np.eye(400, dtype=np.float32)}).argmax(axis=1)
+    assert (fitted.blend.classes[known] == labels).all(), "of what it has seen it knows all"
+
+
+@pytest.mark.parametrize("ordered", [True, False], ids=["by time", "by class"])
+def test_a_class_that_was_not_learnt_before_it_was_held_out_counts_as_an_error(ordered):
+    labels = ["a", "b", "c"] * 20 + ["new"]
+    x = np.eye(4, dtype=np.float32)[[0, 1, 2] * 20 + [3]]
+    fitted = Blend.learn({"words": x}, labels, ordered=ordered)
+    assert fitted.blend.classes.tolist() == ["a", "b", "c", "new"]
+    right = fitted.probabilities.argmax(axis=1) == fitted.truth
+    assert right.tolist() == [True] * (len(right) - 1) + [False]
+    assert np.isfinite(fitted.probabilities).all()
 
 
 def test_the_logistic_head_does_not_stop_early():

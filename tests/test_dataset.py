@@ -73,6 +73,20 @@ def test_times_that_cannot_be_read_are_told_and_not_guessed(tmp_path):
         split(data, "time")
 
 
+def test_who_wrote_and_what_priority_stand_beside_where_there_are_such_columns(tmp_path):
+    path = write(
+        tmp_path / "t.csv",
+        "title,kind,Caller,ticket_priority",
+        "VPN,net,ada@example.com,P1",
+        "ink,print, ,",
+        "lost,,bob,P2",
+    )
+    data = from_file(path, ["title"], ["kind"])
+    assert data.beside == {"requester": ["ada@example.com", None], "priority": ["P1", None]}
+    assert data.take([1]).beside == {"requester": [None], "priority": [None]}
+    assert list(data.labels) == ["kind"], "nobody asked to learn them"
+
+
 def test_stored_tickets_come_with_what_people_corrected(place):
     tickets = [
         Ticket("it", "file", f"{n}", MONDAY + timedelta(hours=n), "VPN", labels={"kind": "net"})
@@ -86,6 +100,7 @@ def test_stored_tickets_come_with_what_people_corrected(place):
     place.store.put_feedback([right, wrong])
     data = from_store(place.store, "it", ["kind"])
     assert data.labels == {"kind": ["net", "door", "net"]}
+    assert data.beside == {"requester": [None] * 3, "priority": [None] * 3}
     assert data.opened_at[0] == np.datetime64("2026-01-05T09:00")
     with pytest.raises(ValueError, match="desk 'hr' has no tickets"):
         from_store(place.store, "hr", ["kind"])

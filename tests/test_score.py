@@ -1,11 +1,16 @@
 import copy
 import csv
-from dataclasses import replace
+import json
+import math
 
+import numpy as np
 import pytest
 
 from data.published import publish
 from data.settings import Settings
+from models.conformal import Sets
+from models.priority import Derived
+from models.promise import Promise, Threshold
 from models.triage import Triage
 from pipelines.score import load_model, score_file
 from pipelines.workspace import workspace
@@ -37,21 +42,40 @@ def test_one_row_a_ticket_in_the_order_of_the_file(model, tmp_path):
     n = score_file(model, path, tmp_path / "out.csv", report=lambda done, total: seen.append(done))
     assert (n, seen) == (7003, [5000, 7003])
     found = read(tmp_path / "out.csv")
-    assert list(found[0]) == ["group", "group_probability", "group_decision"]
+    assert list(found[0]) == ["group", "group_probability", "group_decision", "group_set"]
     assert [row["group"] for row in found] == [["print", "net"][n % 2] for n in range(7003)]
     assert all(0.5 < float(row["group_probability"]) <= 1 for row in found)
     assert {row["group_decision"] for row in found} <= {"auto", "suggest"}
+    assert all(json.loads(row["group_set"])[0] == row["group"] for row in found)
+
+
+@pytest.mark.parametrize(("flagged", "told"), [([True, False], ["yes", "no"]), (None, ["", ""])])
+def test_a_derived_priority_is_written_beside(model, tmp_path, flagged, told):
+    path = write(tmp_path / "t.csv", ["title", "body"], [["vpn down", ""], ["toner empty", ""]])
+    deriving = copy.copy(model)
+    both = np.array(["P1", "P4"], object)
+    given = np.array([0.9, 0.8])
+    flags = None if flagged is None else np.array(flagged)
+    deriving.priority = "some"
+    deriving.priorities = lambda _: Derived(both, given, both, both, both, given, flags)
+    score_file(deriving, path, tmp_path / "out.csv")
+    rows = read(tmp_path / "out.csv")
+    assert [row["priority"] for row in rows] == ["P1", "P4"]
+    assert [row["priority_probability"] for row in rows] == ["0.900000", "0.800000"]
+    assert [row["priority_flagged"] for row in rows] == told
 
 
 def test_an_abstention_is_said_beside_the_best_guess(model, tmp_path):
     path = write(tmp_path / "t.csv", ["title", "body"], [["vpn printer", ""]])
     unsure = copy.copy(model)
-    unsure.promises = {"group": replace(model.promises["group"], auto=2.0, suggest=2.0)}
+    never, all_labels = Threshold(math.inf, 0, 0, 0), Sets(0.9, 0.0, 0)
+    unsure.promises = {"group": Promise(0.95, 0.9, never, {}, {}, all_labels)}
+    unsure.predict_proba = lambda fields: {"group": np.array([[0.5 - 1e-9, 0.5 - 1e-9]])}
     score_file(unsure, path, tmp_path / "out.csv")
     (row,) = read(tmp_path / "out.csv")
     assert row["group"] in {"net", "print"}
-    assert row["group_decision"] == "abstain"
-    assert 0.5 <= float(row["group_probability"]) < 1
+    assert (row["group_decision"], row["group_set"]) == ("abstain", "")
+    assert float(row["group_probability"]) == 0.5
 
 
 def test_columns_of_other_names_are_found_or_mapped(model, tmp_path):

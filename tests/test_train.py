@@ -15,8 +15,8 @@ from models.triage import Triage
 from pipelines import models
 from pipelines.dataset import from_file
 from pipelines.encoder import forget
-from pipelines.split import split
-from pipelines.train import Recipe, fit, train
+from pipelines.split import Split, split
+from pipelines.train import Recipe, fit, load, train
 from pipelines.workspace import workspace
 
 NAME = "ticket-it"
@@ -88,6 +88,7 @@ def test_what_was_measured_is_told_and_kept(place, reports):
     assert kept["category/network/recall"] == figures.per_class["network"].recall
     assert [row[0] for row in report.rows()] == ["category", "impact"]
     assert f"{figures.accuracy:.3f} ± {figures.accuracy_se:.3f}" in report.rows()[0]
+    assert "category: 0 of 3 classes have a promise of their own" in " ".join(report.notes)
 
 
 def test_a_training_leaves_pictures_tables_and_where_it_came_from(place, reports):
@@ -101,6 +102,11 @@ def test_a_training_leaves_pictures_tables_and_where_it_came_from(place, reports
         csv.DictReader(io.StringIO((folder / "tables/category_per_class.csv").read_text()))
     )
     assert sum(int(row["n"]) for row in table) == reports[0].n_test
+    assert {row["auto_threshold"] for row in table} == {"inf"}, (
+        "38 held-out tickets promise nothing"
+    )
+    assert {float(row["auto_coverage"]) for row in table} == {0}
+    assert all(int(row["missing"]) > 1000 for row in table), "a fifth of them would be held out"
     run = place.registry().client.get_run(reports[0].version.run_id)
     assert run.data.params["source"] == "tickets.csv"
     assert len(run.data.params["data_hash"]) == 129
@@ -119,7 +125,9 @@ def test_the_registered_model_is_the_one_that_was_measured(place, reports, tmp_p
 def test_a_training_reads_what_texts_mean_and_tells_how_far_it_is(encoder_home, recipe):
     said = []
     parts = split(from_file(recipe.file, recipe.text, recipe.targets).take(range(120)))
-    model = fit(parts, replace(recipe, encoder=True), encoder_home, lambda *now: said.append(now))
+    model = fit(
+        parts, replace(recipe, encoder=True), encoder_home, report=lambda *now: said.append(now)
+    )
     assert model.meaning is not None
     assert said == [(n, 192) for n in (50, 96, 146, 192)], "96 titles, 96 bodies"
     assert Path(encoder_home, "vectors").exists()
@@ -132,6 +140,51 @@ def test_without_the_weights_the_way_out_is_named(tmp_path, recipe, monkeypatch)
     parts = split(from_file(recipe.file, recipe.text, recipe.targets))
     with pytest.raises(LookupError, match=r"no_such_package is not installed.*--no-encoder"):
         fit(parts, replace(recipe, encoder=True), tmp_path)
+
+
+def test_no_name_of_a_few_people_can_be_read_in_a_model(place, tmp_path):
+    """Ann writes her name fifty times and Bob hers once; three people write of the zebra."""
+    rng, path = random.Random(0), tmp_path / "named.csv"
+    with path.open("w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["title", "category", "caller_id"])
+        for row in range(240):
+            kind = rng.choice(list(WORDS))
+            who, said = f"p{row}@example.com", ""
+            if row < 51:
+                who, said = ("ann" if row else "bob"), f"Wjykowska {row}"
+            elif row < 54:
+                said = "zebra"
+            out.writerow([f"{rng.choice(WORDS[kind])} {said}", kind, who])
+    recipe = Recipe(("category",), ("title",), path, by="stratified", encoder=False)
+    tickets = load(place, recipe)
+    (tmp_path / "model").mkdir()
+    fit(Split(tickets, tickets, False, "", ()), recipe, tmp_path).save(tmp_path / "model")
+    kept = b"".join(file.read_bytes() for file in tmp_path.glob("model/**/*.*")).lower()
+    assert b"printer jam" in kept
+    assert b"zebra" in kept
+    for part in (b"wjyko", b"kowsk", b"example.com", b"p200"):
+        assert part not in kept
+
+
+def test_the_derived_priority_is_measured_and_its_matrix_checked(place, tmp_path):
+    path = tmp_path / "levels.csv"
+    with path.open("w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["title", "impact", "urgency", "priority"])
+        for row in range(200):
+            hit, soon = row % 2, row // 2 % 2
+            texts = ["everybody", "just me"][hit], ["at once", "some day"][soon], row
+            levels = ["High", "Low"][hit], ["1", "3"][soon]
+            out.writerow(["{} {} {}".format(*texts), *levels, f"P{1 + 2 * hit + 2 * soon}"[:2]])
+    recipe = Recipe(("impact", "urgency"), ("title",), path, encoder=False)
+    with workspace(replace(place.settings, desk="levels")) as other:
+        notes = train(other, recipe).notes
+    assert any("priority, derived from impact and urgency:" in note for note in notes)
+    assert any("more are needed to promise 95% of them" in note for note in notes)
+    wrong = replace(place.settings, desk="levels", priority_matrix=str(tmp_path / "none.json"))
+    with workspace(wrong) as other, pytest.raises(ValueError, match="FOREWARN_PRIORITY_MATRIX"):
+        train(other, recipe)
 
 
 def test_training_again_on_the_same_tickets_is_the_same_version(place, recipe, reports):
@@ -232,3 +285,15 @@ def test_a_version_that_is_not_there_is_said(place, registry):
         models.promote(registry, place.settings.home, "ticket-hr")
     with pytest.raises(LookupError, match="none is served yet"):
         models.rollback(registry, place.settings.home, "ticket-hr")
+
+
+def test_a_training_is_told_on_one_page_that_repeats_no_ticket(place, reports):
+    run = place.settings.home / "mlflow-artifacts" / reports[0].version.run_id
+    page = (run / "artifacts" / "report.html").read_text()
+    for target, one in reports[0].measured.items():
+        assert f"<h2>{target}</h2>" in page
+        assert f"{one.evaluation.accuracy:.3f} ± {one.evaluation.accuracy_se:.3f}" in page
+        assert all(f"<td>{label}</td>" in page for label in one.evaluation.per_class)
+    assert page.count("data:image/png;base64,") == 3 * len(reports[0].measured)
+    assert "<h3>By language</h3>" in page
+    assert not any(text in page for kind in WORDS.values() for text in kind)

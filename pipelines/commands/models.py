@@ -110,7 +110,7 @@ def score(
     ] = None,
     maps: Maps = None,
 ) -> None:
-    """Give every ticket of a file its labels: label, probability and decision for each target.
+    """Give every ticket of a file its labels: label, probability, decision and set for each target.
 
     Example: forewarn score new.csv --out predictions.csv --map title=Summary
     """

@@ -1,0 +1,356 @@
+"""Priority out of impact and urgency, and a watch on the first priority that misses few."""
+
+import math
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from features.plain import of_type, read_json, strings, write_json
+from models.blend import Blend
+from models.head import Features, held_out
+from models.promise import fewest, lower_bound
+
+FILE = "priority.json"
+SOURCES = ("impact", "urgency")
+NAME = "priority"
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Which priority an impact and an urgency make; levels go from the highest to the lowest.
+
+    `priority[i][j]` is that of the i-th impact and the j-th urgency. A desk's label is a level
+    if it is spelt alike or has its number or its name: "1 - High", "1", "1.0" and "high" are one.
+
+    >>> ITIL.of("2 - Medium", "High"), ITIL.of("3", "low")
+    ('P2', 'P4')
+    >>> ITIL.of("2", "critical")
+    Traceback (most recent call last):
+    ...
+    ValueError: urgency 'critical' is none of '1 - High', '2 - Medium', '3 - Low'
+    """
+
+    impact: tuple[str, ...]
+    urgency: tuple[str, ...]
+    priority: tuple[tuple[str, ...], ...]
+
+    @cached_property
+    def priorities(self) -> tuple[str, ...]:
+        """Every priority there is, that of the highest impact and urgency first."""
+        return tuple(dict.fromkeys(label for row in self.priority for label in row))
+
+    def of(self, impact: str, urgency: str) -> str:
+        """The priority of two labels; ValueError says which of them is no level."""
+        row = _level("impact", impact, self.impact)
+        return self.priority[row][_level("urgency", urgency, self.urgency)]
+
+    def called(self, label: str) -> str | None:
+        """The priority that a desk's own spelling means, None where it is none of them.
+
+        >>> ITIL.called("1 - Critical"), ITIL.called("p4"), ITIL.called("soon")
+        ('P1', 'P4', None)
+        """
+        at = _alike(label, self.priorities)
+        return None if at is None else self.priorities[at]
+
+    def cells(self, impacts: Sequence[str], urgencies: Sequence[str]) -> np.ndarray:
+        """The place in `priorities` of each pair of labels, (n_impacts, n_urgencies).
+
+        >>> ITIL.cells(["1", "3"], ["High", "Medium", "Low"])
+        array([[0, 1, 2],
+               [2, 3, 3]])
+        """
+        return np.array(
+            [[self.priorities.index(self.of(i, u)) for u in urgencies] for i in impacts], dtype=int
+        )
+
+    def all_of(self, labels: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The priority of each ticket, by its impact and urgency, (n_tickets,)."""
+        pairs = zip(*(labels[name] for name in SOURCES), strict=True)
+        return np.array([self.of(impact, urgency) for impact, urgency in pairs], dtype=object)
+
+    def joined(
+        self, classes: Mapping[str, np.ndarray], given: Mapping[str, np.ndarray]
+    ) -> np.ndarray:
+        """Probabilities of `priorities` (n_tickets, n_priorities), from those of both classes."""
+        cells = self.cells(*(classes[name].tolist() for name in SOURCES))
+        return join(given["impact"], given["urgency"], cells, len(self.priorities))
+
+    @classmethod
+    def parsed(cls, path: Path, given: Any) -> Self:
+        """A matrix out of JSON, {"impact": [...], "urgency": [...], "priority": [[...], ...]}.
+
+        ValueError says what in it is wrong; `path` is where it came from.
+        """
+        if not isinstance(given, dict) or given.keys() != {*SOURCES, NAME}:
+            raise ValueError(f"{path}: wanted an object of impact, urgency and priority, no more")
+        impact, urgency = (_levels(path, name, given[name]) for name in SOURCES)
+        return cls(impact, urgency, _rows(path, given[NAME], impact, urgency))
+
+
+def _levels(path: Path, name: str, given: Any) -> tuple[str, ...]:
+    levels = strings(path, name, given)
+    if not levels:
+        raise ValueError(f"{path}: {name} is empty, wanted its levels from the highest on")
+    for at, level in enumerate(levels):
+        if (other := _alike(level, levels[:at])) is not None:
+            raise ValueError(f"{path}: {name} {levels[other]!r} and {level!r} mean the same")
+    return levels
+
+
+def _rows(
+    path: Path, given: Any, impacts: Sequence[str], urgencies: Sequence[str]
+) -> tuple[tuple[str, ...], ...]:
+    if not isinstance(given, list) or len(given) != len(impacts):
+        came = f"{len(given)} rows" if isinstance(given, list) else type(given).__name__
+        raise ValueError(f"{path}: priority is {came}, wanted {len(impacts)}, one for each impact")
+    for number, (impact, row) in enumerate(zip(impacts, given, strict=True), 1):
+        where = f"{path}: priority row {number} (impact {impact!r})"
+        if not isinstance(row, list) or len(row) != len(urgencies):
+            came = f"{len(row)} columns" if isinstance(row, list) else type(row).__name__
+            raise ValueError(f"{where} is {came}, wanted {len(urgencies)}, one for each urgency")
+        for column, (urgency, cell) in enumerate(zip(urgencies, row, strict=True), 1):
+            if not isinstance(cell, str) or not cell.strip():
+                raise ValueError(
+                    f"{where} column {column} (urgency {urgency!r}) is {cell!r}, wanted a label"
+                    " such as P1"
+                )
+    return tuple(map(tuple, given))
+
+
+SPELLING = re.compile(r"(?:(?:priority|prio|p)\s*)?(\d+)(?:\.0)?(?:\s*[-–:.)]?\s*([^\W\d].*))?")
+
+
+@lru_cache(maxsize=4096)  # a desk has few labels, and many tickets
+def spellings(label: str) -> frozenset[str]:
+    """What a level may be called: all of its label, its number, its name.
+
+    >>> sorted(spellings("1 - High")), sorted(spellings("P2")), sorted(spellings(" Very  low"))
+    (['1', '1 - high', 'high'], ['2', 'p2'], ['very low'])
+    """
+    whole = " ".join(label.casefold().split())
+    found = SPELLING.fullmatch(whole)
+    return frozenset([whole, *filter(None, found.groups() if found else ())])
+
+
+def _alike(label: str, levels: Sequence[str]) -> int | None:
+    wanted = spellings(label)
+    found = [at for at, level in enumerate(levels) if wanted & spellings(level)]
+    return found[0] if len(found) == 1 else None
+
+
+def _level(name: str, label: str, levels: Sequence[str]) -> int:
+    at = _alike(label, levels)
+    if at is None:
+        raise ValueError(f"{name} {label!r} is none of {', '.join(map(repr, levels))}")
+    return at
+
+
+def itil() -> Matrix:
+    """The usual matrix: the sum of both levels, less one, and no priority below the fourth."""
+    levels = ("1 - High", "2 - Medium", "3 - Low")
+    rows = tuple(tuple(f"P{min(i + u - 1, 4)}" for u in (1, 2, 3)) for i in (1, 2, 3))
+    return Matrix(levels, levels, rows)
+
+
+ITIL = itil()
+
+
+def join(impact: np.ndarray, urgency: np.ndarray, cells: np.ndarray, n: int) -> np.ndarray:
+    """Probabilities of `n` priorities (n_tickets, n), summed over the cells of each.
+
+    `impact` (n_tickets, n_impacts) and `urgency` (n_tickets, n_urgencies) are taken to be
+    independent of each other once the ticket is known; `cells` is `Matrix.cells`.
+
+    >>> join(np.array([[0.5, 0.5]]), np.array([[0.8, 0.2]]), np.array([[0, 1], [1, 2]]), 3)
+    array([[0.4, 0.5, 0.1]])
+    """
+    both = impact[:, :, None] * urgency[:, None, :]
+    joined: np.ndarray = both.reshape(len(both), -1) @ np.eye(n)[cells.ravel()]
+    return joined
+
+
+@dataclass(frozen=True)
+class Floor:
+    """From which probability of the first priority on a ticket is flagged, whatever its label.
+
+    At least `share` of all tickets of the first priority are flagged, with probability
+    `confidence` over the draw of the held-out tickets. Of `n_holdout` tickets `n_first` were of
+    the first priority; `n_caught` of these and `n_flagged` of all lay at or above `threshold`,
+    which is infinite where there were too few to say.
+    """
+
+    share: float
+    confidence: float
+    threshold: float
+    n_holdout: int
+    n_first: int
+    n_caught: int
+    n_flagged: int
+
+    @property
+    def n_missing(self) -> int:
+        """How many more held-out tickets of the first priority it takes to say anything."""
+        return max(0, fewest(self.share, self.confidence) - self.n_first)
+
+
+def floor(
+    risk: np.ndarray, first: np.ndarray, *, share: float = 0.95, confidence: float = 0.9
+) -> Floor:
+    """The highest threshold that still catches `share` of the first priority.
+
+    `risk` (n_tickets,) is the probability of the first priority of held-out tickets, `first`
+    whether they were of it. Where the k-th lowest risk of m such tickets is the threshold, the
+    share of later ones caught follows Beta(m - k + 1, k), whatever the risks look like (Wilks
+    1941); its lower quantile is the bound of Clopper and Pearson for m - k + 1 of m. So no
+    threshold is picked because it looks best, and one test is enough.
+
+    >>> found = floor(np.linspace(0, 1, 1000), np.arange(1000) >= 900)
+    >>> round(found.threshold, 2), found.n_caught, found.n_flagged
+    (0.9, 99, 99)
+    >>> floor(np.ones(12), np.arange(12) < 5).n_missing
+    40
+    """
+    if not (0 < share < 1 and 0 < confidence < 1):
+        raise ValueError(f"share and confidence must lie in (0, 1), got {share} and {confidence}")
+    own = np.sort(risk[first])[::-1]
+    enough = [n for n in range(1, len(own) + 1) if lower_bound(n, len(own), confidence) >= share]
+    threshold = float(own[enough[0] - 1]) if enough else math.inf
+    return Floor(
+        share=share,
+        confidence=confidence,
+        threshold=threshold,
+        n_holdout=len(risk),
+        n_first=len(own),
+        n_caught=int((own >= threshold).sum()),
+        n_flagged=int((risk >= threshold).sum()),
+    )
+
+
+def derivable(targets: Collection[str]) -> bool:
+    """Whether a model of these targets knows impact and urgency, and no priority of its own.
+
+    >>> derivable(["impact", "urgency", "group"]), derivable(["impact", "urgency", "priority"])
+    (True, False)
+    """
+    return {*SOURCES} <= {*targets} and NAME not in targets
+
+
+class Derived(NamedTuple):
+    """The priority of each ticket, every field of shape (n_tickets,).
+
+    `labels` is the likeliest priority and `probability` how likely; `impact` and `urgency` are
+    the best guesses and `cell` the priority that these two make, which may be another. `risk` is
+    the probability of the first priority; `flagged` None where no floor could be found.
+    """
+
+    labels: np.ndarray
+    probability: np.ndarray
+    impact: np.ndarray
+    urgency: np.ndarray
+    cell: np.ndarray
+    risk: np.ndarray
+    flagged: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Priority:
+    """How a model that knows impact and urgency tells the priority."""
+
+    matrix: Matrix
+    floor: Floor
+
+    @classmethod
+    def learn(
+        cls,
+        matrix: Matrix,
+        xs: Mapping[str, Features],
+        labels: Mapping[str, Sequence[str | None]],
+        *,
+        ordered: bool,
+        seed: int = 0,
+    ) -> Self:
+        """Find the floor on tickets held out from heads that learn from the others alone.
+
+        `xs` maps views to the tickets' features, `labels` has their impact and urgency, None
+        where one is not known. ValueError names a label that the matrix does not know.
+        """
+        given = {name: np.array(labels[name], dtype=object) for name in SOURCES}
+        rows = np.flatnonzero([all(pair) for pair in zip(*given.values(), strict=True)])
+        known = {name: one[rows] for name, one in given.items()}
+        truth = matrix.all_of(known)
+        held = held_out(truth, ordered=ordered, seed=seed)
+        if not held.any() or any(len(set(one[~held])) < 2 for one in known.values()):
+            return cls(matrix, floor(np.zeros(0), np.zeros(0, dtype=bool)))
+        learnt, asked = ({view: x[rows[at]] for view, x in xs.items()} for at in (~held, held))
+        heads = {
+            name: Blend.learn(learnt, one[~held].tolist(), ordered=ordered, seed=seed).blend
+            for name, one in known.items()
+        }
+        joined = matrix.joined(
+            {name: head.classes for name, head in heads.items()},
+            {name: head.predict_proba(asked) for name, head in heads.items()},
+        )
+        return cls(matrix, floor(joined[:, 0], truth[held] == matrix.priorities[0]))
+
+    def derive(self, classes: Mapping[str, np.ndarray], given: Mapping[str, np.ndarray]) -> Derived:
+        """The priorities of tickets, of which a model gave these probabilities for its classes."""
+        joined = self.matrix.joined(classes, given)
+        guesses = {name: classes[name][given[name].argmax(axis=1)] for name in SOURCES}
+        risk, threshold = joined[:, 0], self.floor.threshold
+        return Derived(
+            labels=np.array(self.matrix.priorities, dtype=object)[joined.argmax(axis=1)],
+            probability=joined.max(axis=1),
+            impact=guesses["impact"],
+            urgency=guesses["urgency"],
+            cell=self.matrix.all_of(guesses),
+            risk=risk,
+            flagged=risk >= threshold if math.isfinite(threshold) else None,
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write priority.json, with null for a threshold that could not be found."""
+        kept = asdict(self.floor)
+        if math.isinf(self.floor.threshold):
+            kept["threshold"] = None
+        write_json(folder / FILE, {"matrix": asdict(self.matrix), "floor": kept})
+
+    @classmethod
+    def load(cls, folder: Path, classes: Mapping[str, np.ndarray]) -> Self:
+        """What `save` wrote, for a model of these classes.
+
+        ValueError names the file that is not what it should be.
+        """
+        path = folder / FILE
+        kept = read_json(path, {"matrix": dict, "floor": dict})
+        matrix = Matrix.parsed(path, kept["matrix"])
+        if missing := [name for name in SOURCES if name not in classes]:
+            raise ValueError(f"{path} stands beside a model without {' and '.join(missing)}")
+        try:
+            matrix.cells(*(classes[name].tolist() for name in SOURCES))
+        except ValueError as error:
+            raise ValueError(f"{path} is not of this model: {error}") from error
+        return cls(matrix, _floor(path, kept["floor"]))
+
+
+def _floor(path: Path, kept: Mapping[str, Any]) -> Floor:
+    of_type(path, kept, WANTED)
+    threshold = math.inf if kept["threshold"] is None else kept["threshold"]
+    found = Floor(**{**kept, "threshold": threshold})
+    if not (0 < found.share < 1 and 0 < found.confidence < 1 and threshold >= 0):
+        raise ValueError(f"{path}: share, confidence or threshold is out of range")
+    if not 0 <= found.n_caught <= min(found.n_first, found.n_flagged) <= found.n_holdout:
+        raise ValueError(f"{path}: wanted 0 <= n_caught <= n_first, n_flagged <= n_holdout")
+    return found
+
+
+WANTED: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("share", "confidence"), float),
+    "threshold": (float, type(None)),
+    **dict.fromkeys(("n_holdout", "n_first", "n_caught", "n_flagged"), int),
+}
