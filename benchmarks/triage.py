@@ -174,12 +174,18 @@ def figures(
     """What is measured of all together, the macro-F1 with its error, and an honest model's ECE."""
     classes = given[0].classes
     probabilities = np.vstack([one.probabilities for one in given])
-    decided = Decided(*map(np.concatenate, zip(*(one.decided for one in given), strict=True)))
+    decided = together([one.decided for one in given])
     labels = [label for one in given for label in one.labels]
     measured = measure(target, classes, probabilities, labels, {target: decided})
     known = np.array([bool(label) for label in labels])
     rng = np.random.default_rng(0)
     return measured, macro_f1(given, rng), honest(probabilities.max(axis=1)[known], rng)
+
+
+def together(parts: Sequence[Decided]) -> Decided:
+    """What was decided of all the parts' tickets."""
+    *arrays, sets = zip(*parts, strict=True)
+    return Decided(*map(np.concatenate, arrays), [one for some in sets for one in some])
 
 
 def macro_f1(given: Sequence[Answers], rng: np.random.Generator) -> tuple[float, float]:
