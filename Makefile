@@ -54,7 +54,7 @@ up: $(INSTALLED) ## Prefect server, schedules, MLflow UI and endpoint together
 bench: $(INSTALLED) ## measure everything anew and write docs/benchmarks.md
 	$(BIN)/python -m benchmarks
 
-bench-triage: $(INSTALLED) ## measure the ticket models alone, from the raw files: a quarter of an hour
+bench-triage: $(INSTALLED) ## measure the ticket models alone, from the raw files: some ten minutes
 	$(BIN)/python -m benchmarks triage
 
 servers: ## what only Debian's packages hold: chromium, for the tests of the page
