@@ -57,7 +57,8 @@ class TargetOut(BaseModel):
     """`label` is null where the model abstains; `probability` is then that of its best guess.
 
     `threshold` is the probability from which that guess stands alone, `prediction_set` the labels
-    to choose from, the likeliest first.
+    to choose from, the likeliest first. `reason` says why the model abstains: the ticket is like
+    nothing that it has learnt, or it may be too many things.
     """
 
     label: str | None
@@ -66,6 +67,7 @@ class TargetOut(BaseModel):
     threshold: float | None
     guaranteed_precision: float | None
     prediction_set: list[str] | None
+    reason: Literal["unknown", "unsure"] | None
     evidence: EvidenceOut | None = None
 
 
@@ -272,8 +274,7 @@ def scored(
 ) -> list[Scored]:
     """For each ticket, each target. Texts are masked as they were when the model learnt."""
     masked = {name: list(map(mask, texts)) for name, texts in columns.items()}
-    probabilities = triage.predict_proba(masked)
-    decided = triage.decide(probabilities)
+    probabilities, decided = triage.answer(masked)
     by_target = {
         name: told(found, triage.promises[name].precision) for name, found in decided.items()
     }
@@ -336,6 +337,7 @@ def told(decided: Decided, precision: float) -> list[TargetOut]:
         decided.decision.tolist(),
         map(known, decided.threshold.tolist()),
         decided.prediction_sets,
+        decided.unknown.tolist(),
         strict=True,
     )
     return [
@@ -346,9 +348,17 @@ def told(decided: Decided, precision: float) -> list[TargetOut]:
             threshold=threshold,
             guaranteed_precision=None if threshold is None else precision,
             prediction_set=None if members is None else list(members),
+            reason=reason_of(decision, unknown),
         )
-        for label, probability, decision, threshold, members in rows
+        for label, probability, decision, threshold, members, unknown in rows
     ]
+
+
+def reason_of(decision: str, unknown: bool) -> Literal["unknown", "unsure"] | None:
+    """Why nothing is said of a ticket."""
+    if decision != "abstain":
+        return None
+    return "unknown" if unknown else "unsure"
 
 
 def known(number: float) -> float | None:

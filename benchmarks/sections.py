@@ -44,6 +44,12 @@ def triage(data: Path) -> str:
     return told("triage", table=tickets.markdown(found), controls=controls)
 
 
+def unknown(data: Path) -> str:
+    from benchmarks import unknown as kinds
+
+    return told("unknown", draws=kinds.N_DRAWS, last=kinds.N_DRAWS - 1, table=kinds.measured(data))
+
+
 def metrics(data: Path) -> str:
     from benchmarks import detectors, nab
 
@@ -113,6 +119,11 @@ SECTIONS = {
             "tickets/SYNTHETIC_kaggle_customer_support_tickets.csv.gz",
         ),
         triage,
+    ),
+    "unknown": Section(
+        "Tickets of unknown kinds",
+        ("tickets/banking77_train.csv.gz", "tickets/banking77_test.csv.gz"),
+        unknown,
     ),
     "metrics": Section(
         "Metric detector on public series",

@@ -160,8 +160,8 @@ def run(name: str, parts: Sequence[Split], reader: Encoder | None = None) -> Ite
 
 
 def answers(model: Triage, test: Dataset) -> dict[str, Answers]:
-    probabilities = predict(model, test.fields)
-    decided = model.decide(probabilities)
+    probabilities, unknown = predict(model, test.fields)
+    decided = model.decide(probabilities, unknown)
     return {
         target: Answers(model.classes[target], given, test.labels[target], decided[target])
         for target, given in probabilities.items()
@@ -184,8 +184,14 @@ def figures(
 
 def together(parts: Sequence[Decided]) -> Decided:
     """What was decided of all the parts' tickets."""
-    *arrays, sets = zip(*parts, strict=True)
-    return Decided(*map(np.concatenate, arrays), [one for some in sets for one in some])
+    arrays = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in Decided._fields
+        if name != "prediction_sets"
+    }
+    return Decided(
+        **arrays, prediction_sets=[one for part in parts for one in part.prediction_sets]
+    )
 
 
 def macro_f1(given: Sequence[Answers], rng: np.random.Generator) -> tuple[float, float]:

@@ -101,13 +101,18 @@ class Fitted(NamedTuple):
     """A blend learnt from all tickets, and what blends that had not seen a ticket made of it.
 
     `probabilities` (n_holdout, n_classes), in the order of the blend's classes, and `truth`
-    (n_holdout,), the column that was right. `share` of the tickets were held out.
+    (n_holdout,), the column that was right. `held` (n_tickets,) says which tickets these are.
     """
 
     blend: "Blend"
     probabilities: np.ndarray
     truth: np.ndarray
-    share: float
+    held: np.ndarray
+
+    @property
+    def share(self) -> float:
+        """Of the tickets, how many were held out."""
+        return float(self.held.mean())
 
 
 class Blend:
@@ -169,7 +174,7 @@ class Blend:
         heads = {name: _head(name, xs, labelled, everyone, seed) for name in joined.weights}
         for name, head in heads.items():
             head.calibration = calibrations[name]
-        return Fitted(cls(heads, joined), joined.probabilities(given), codes, float(held.mean()))
+        return Fitted(cls(heads, joined), joined.probabilities(given), codes, held)
 
     def predict_proba(self, xs: Mapping[str, Features]) -> np.ndarray:
         """Probabilities (n_tickets, n_classes), in the order of `classes`."""

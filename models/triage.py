@@ -10,9 +10,10 @@ import numpy as np
 from features.embedding import Encoder, Meaning
 from features.plain import read_json, strings, write_json
 from features.text import TextFeatures
-from models.blend import Blend
+from models.blend import Blend, Fitted
 from models.classifier import Fields
 from models.head import Features
+from models.novelty import Novelty
 from models.priority import FILE, Derived, Matrix, Priority, derivable
 from models.promise import Promise, promised
 from models.why import N_WORDS, Word, occluded, shares, word_contributions
@@ -28,7 +29,8 @@ class Decided(NamedTuple):
     `decision` is auto, suggest or abstain, and `threshold` the probability from which the best
     guess would have been auto, infinite where nothing can be promised of it. `prediction_sets`
     has the labels of which one is right, as often as the promise's `sets` say, the likeliest
-    first: the label alone where it is auto, None where the model abstains.
+    first: the label alone where it is auto, None where the model abstains. `unknown` tickets
+    are like nothing that was learnt: the model abstains, however sure it may be.
     """
 
     labels: np.ndarray
@@ -36,6 +38,14 @@ class Decided(NamedTuple):
     decision: np.ndarray
     threshold: np.ndarray
     prediction_sets: list[tuple[str, ...] | None]
+    unknown: np.ndarray
+
+
+class Answers(NamedTuple):
+    """For each target probabilities (n_tickets, n_classes), and what is done with each ticket."""
+
+    probabilities: dict[str, np.ndarray]
+    decided: dict[str, Decided]
 
 
 MOST = 5
@@ -94,6 +104,7 @@ class Triage:
         self.meaning = None if encoder is None else Meaning(encoder)
         self.blends: dict[str, Blend] = {}
         self.promises: dict[str, Promise] = {}
+        self.novelty: Novelty | None = None
         self.matrix = matrix
         self.priority: Priority | None = None
 
@@ -125,12 +136,14 @@ class Triage:
         xs: dict[str, Features] = {"words": self.features.fit(fields, authors).transform(fields)}
         if self.meaning is not None:
             xs["meaning"] = self.meaning.fit(fields).transform(fields)
+        fitted = {}
         for target, given in labels.items():
             if len(given) != xs["words"].shape[0]:
                 raise ValueError(
                     f"target {target!r} has {len(given)} labels for {xs['words'].shape[0]} tickets"
                 )
-            self._fit_target(target, xs, given, ordered)
+            fitted[target] = self._fit_target(target, xs, given, ordered)
+        self.novelty = self._novelty(xs, labels, fitted) if self._wants_meaning() else None
         self.priority = self._derived(xs, labels, ordered)
         return self
 
@@ -156,7 +169,7 @@ class Triage:
         xs: Mapping[str, Features],
         labels: Sequence[str | None],
         ordered: bool,
-    ) -> None:
+    ) -> Fitted:
         rows = [row for row, label in enumerate(labels) if label]
         known = [label for label in labels if label]
         some = {view: x[rows] for view, x in xs.items()}
@@ -173,23 +186,67 @@ class Triage:
             confidence=self.confidence,
             share=fitted.share,
         )
+        return fitted
+
+    def _novelty(
+        self,
+        xs: Mapping[str, Features],
+        labels: Mapping[str, Sequence[str | None]],
+        fitted: Mapping[str, Fitted],
+    ) -> Novelty:
+        """What it takes to see that a ticket is like none of these."""
+        targets = {}
+        for target, one in fitted.items():
+            rows = np.flatnonzero([bool(label) for label in labels[target]])
+            known = [label for label in labels[target] if label]
+            codes = np.full(len(labels[target]), -1)
+            codes[rows] = np.searchsorted(one.blend.classes, np.array(known, dtype=object))
+            probabilities = np.full((len(codes), len(one.blend.classes)), np.nan)
+            probabilities[rows[one.held]] = one.probabilities
+            targets[target] = codes, probabilities
+        return Novelty(seed=self.seed).fit(np.asarray(xs["meaning"]), targets)
 
     def predict_proba(self, fields: Fields) -> dict[str, np.ndarray]:
         """For each target probabilities (n_tickets, n_classes), in the order of its `classes`."""
+        xs = self._read(fields)
+        return {target: blend.predict_proba(xs) for target, blend in self.blends.items()}
+
+    def answer(self, fields: Fields) -> Answers:
+        """Probabilities, and what to do with each ticket: those of unknown kinds are told apart.
+
+        A model that goes by words alone takes no ticket for unknown.
+        """
+        xs = self._read(fields)
+        probabilities = {target: one.predict_proba(xs) for target, one in self.blends.items()}
+        unknown = {}
+        if self.novelty is not None:
+            unknown = self.novelty.unknown(np.asarray(xs["meaning"]), probabilities)
+        return Answers(probabilities, self.decide(probabilities, unknown))
+
+    def _read(self, fields: Fields) -> dict[str, Features]:
         xs: dict[str, Features] = {"words": self.features.transform(fields)}
         if self.meaning is not None and self._wants_meaning():
             xs["meaning"] = self.meaning.transform(fields)
-        return {target: blend.predict_proba(xs) for target, blend in self.blends.items()}
+        return xs
 
     def _wants_meaning(self) -> bool:
         return any("meaning" in blend.views for blend in self.blends.values())
 
-    def decide(self, probabilities: Mapping[str, np.ndarray]) -> dict[str, Decided]:
-        """What each target's promise allows for what `predict_proba` gave."""
-        return {
-            target: decided(self.blends[target].classes, given, self.promises[target])
-            for target, given in probabilities.items()
-        }
+    def decide(
+        self,
+        probabilities: Mapping[str, np.ndarray],
+        unknown: Mapping[str, np.ndarray] | None = None,
+    ) -> dict[str, Decided]:
+        """What each target's promise allows for what `predict_proba` gave.
+
+        Tickets that are `unknown` (n_tickets,) to a target are left to a person.
+        """
+        found = {}
+        for target, given in probabilities.items():
+            said = decided(self.blends[target].classes, given, self.promises[target])
+            which = (unknown or {}).get(target)
+            found[target] = said if which is None else left_alone(said, which)
+        return found
 
     def explain(
         self, fields: Fields, guesses: Mapping[str, str], row: int = 0, *, again: bool = False
@@ -235,6 +292,8 @@ class Triage:
             self.meaning.save(folder)
         if self.priority is not None:
             self.priority.save(folder)
+        if full and self.novelty is not None:
+            self.novelty.save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -256,6 +315,9 @@ class Triage:
             own = folder / folder_of(target)
             model.blends[target] = Blend.load(own, n_features)
             model.promises[target] = _of_classes(own, model.blends[target].classes)
+        if kept["format"] == FULL:
+            n_classes = {target: len(known) for target, known in model.classes.items()}
+            model.novelty = Novelty.load(folder, n_features["meaning"], n_classes)
         if (folder / FILE).exists():
             model.priority = Priority.load(folder, model.classes)
             model.matrix = model.priority.matrix
@@ -283,7 +345,23 @@ def decided(classes: np.ndarray, probabilities: np.ndarray, promise: Promise) ->
         tuple(classes[row[inside[row]]].tolist()) if shown else None
         for row, inside, shown in zip(order, members, helps, strict=True)
     ]
-    return Decided(labels, top, decision.astype(object), threshold, sets)
+    nothing = np.zeros(len(top), dtype=bool)
+    return Decided(labels, top, decision.astype(object), threshold, sets, nothing)
+
+
+def left_alone(said: Decided, unknown: np.ndarray) -> Decided:
+    """What was decided, but nothing of the tickets that are `unknown` (n_tickets,).
+
+    Auto keeps its promise by this: the tickets that it loses are those that it would seldomest
+    be right about.
+    """
+    labels, decision = said.labels.copy(), said.decision.copy()
+    labels[unknown], decision[unknown] = None, "abstain"
+    pairs = zip(said.prediction_sets, unknown.tolist(), strict=True)
+    sets = [None if away else members for members, away in pairs]
+    return said._replace(
+        labels=labels, decision=decision, prediction_sets=sets, unknown=unknown.copy()
+    )
 
 
 def _of_classes(folder: Path, classes: np.ndarray) -> Promise:

@@ -120,7 +120,7 @@ def evidence(
         return tables
     number, champion = served
     try:
-        given = predict(champion, test.fields)
+        given = predict(champion, test.fields).probabilities
     except ValueError:  # it reads columns that these tickets do not have: nothing to compare
         return tables
     rows = _answers(champion, given, test, tickets)

@@ -59,16 +59,28 @@ class Measured:
         return self.n_right / self.n_auto if self.n_auto else float("nan")
 
 
-def predict(model: Triage, fields: Fields, report: Report = silent) -> dict[str, np.ndarray]:
-    """`predict_proba`, some tickets at a time, so that there is progress to tell."""
+class Predicted(NamedTuple):
+    """For each target probabilities (n_tickets, n_classes), and which tickets are unknown to it."""
+
+    probabilities: dict[str, np.ndarray]
+    unknown: dict[str, np.ndarray]
+
+
+def predict(model: Triage, fields: Fields, report: Report = silent) -> Predicted:
+    """What the model makes of tickets, some at a time, so that there is progress to tell."""
     n = len(next(iter(fields.values())))
-    parts: dict[str, list[np.ndarray]] = {target: [] for target in model.targets}
+    parts = []
     for start in range(0, n, ROWS_AT_ONCE):
         some = {name: texts[start : start + ROWS_AT_ONCE] for name, texts in fields.items()}
-        for target, given in model.predict_proba(some).items():
-            parts[target].append(given)
+        parts.append(model.answer(some))
         report(min(start + ROWS_AT_ONCE, n), n)
-    return {target: np.concatenate(given) for target, given in parts.items()}
+    return Predicted(
+        {one: np.concatenate([part.probabilities[one] for part in parts]) for one in model.targets},
+        {
+            one: np.concatenate([part.decided[one].unknown for part in parts])
+            for one in model.targets
+        },
+    )
 
 
 def measure(

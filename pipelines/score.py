@@ -66,9 +66,9 @@ def header(targets: Sequence[str], derived: bool = False) -> list[str]:
     """The columns of a file of predictions; `derived`: with the priority that others make.
 
     >>> header(["group"], True)[3:]
-    ['group_set', 'priority', 'priority_probability', 'priority_flagged']
+    ['group_set', 'group_unknown', 'priority', 'priority_probability', 'priority_flagged']
     """
-    kinds = ("", "_probability", "_decision", "_set")
+    kinds = ("", "_probability", "_decision", "_set", "_unknown")
     own = [f"{target}{what}" for target in targets for what in kinds]
     return own + [f"{NAME}{what}" for what in ("", "_probability", "_flagged") if derived]
 
@@ -83,14 +83,15 @@ def fields_of(
 
 def predicted(model: Triage, fields: Mapping[str, Sequence[str]]) -> Iterator[tuple[object, ...]]:
     """A row a ticket, under `header`."""
-    probabilities = model.predict_proba(fields)
+    probabilities, decided = model.answer(fields)
     columns: list[Sequence[object]] = []
-    for target, one in model.decide(probabilities).items():
+    for target, one in decided.items():
         guess = model.classes[target][probabilities[target].argmax(axis=1)]
         columns += [guess, [f"{value:.6f}" for value in one.probability], one.decision]
         columns.append(
             [json.dumps(some, ensure_ascii=False) if some else "" for some in one.prediction_sets]
         )
+        columns.append(["yes" if unknown else "no" for unknown in one.unknown])
     if (derived := model.priorities(probabilities)) is not None:
         columns += [derived.labels, [f"{value:.6f}" for value in derived.probability]]
         columns.append(flags(derived))

@@ -107,11 +107,11 @@ def train(
         f"Learn from {len(parts.train):,} tickets",
         lambda report: fit(parts, recipe, home, matrix, report),
     )
-    probabilities = step(
+    probabilities, unknown = step(
         f"Measure on {len(parts.test):,} tickets",
         lambda report: predict(model, parts.test.fields, report),
     )
-    measured = evaluate(model, parts, probabilities)
+    measured = evaluate(model, parts, probabilities, unknown)
     key = pseudonym_key(place.settings)
     shown = step(
         "Ask the served model the same",
@@ -210,10 +210,13 @@ def fit(
 
 
 def evaluate(
-    model: Triage, parts: Split, probabilities: Mapping[str, np.ndarray]
+    model: Triage,
+    parts: Split,
+    probabilities: Mapping[str, np.ndarray],
+    unknown: Mapping[str, np.ndarray],
 ) -> dict[str, Measured]:
     """How good the probabilities are that the model gave the test part, target by target."""
-    decided = model.decide(probabilities)
+    decided = model.decide(probabilities, unknown)
     return {
         target: measure(target, model.classes[target], given, parts.test.labels[target], decided)
         for target, given in probabilities.items()

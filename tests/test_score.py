@@ -11,7 +11,7 @@ from data.settings import Settings
 from models.conformal import Sets
 from models.priority import Derived
 from models.promise import Promise, Threshold
-from models.triage import Triage
+from models.triage import Answers, Triage
 from pipelines.score import load_model, score_file
 from pipelines.workspace import workspace
 
@@ -42,7 +42,13 @@ def test_one_row_a_ticket_in_the_order_of_the_file(model, tmp_path):
     n = score_file(model, path, tmp_path / "out.csv", report=lambda done, total: seen.append(done))
     assert (n, seen) == (7003, [5000, 7003])
     found = read(tmp_path / "out.csv")
-    assert list(found[0]) == ["group", "group_probability", "group_decision", "group_set"]
+    assert list(found[0]) == [
+        "group",
+        "group_probability",
+        "group_decision",
+        "group_set",
+        "group_unknown",
+    ]
     assert [row["group"] for row in found] == [["print", "net"][n % 2] for n in range(7003)]
     assert all(0.5 < float(row["group_probability"]) <= 1 for row in found)
     assert {row["group_decision"] for row in found} <= {"auto", "suggest"}
@@ -70,7 +76,8 @@ def test_an_abstention_is_said_beside_the_best_guess(model, tmp_path):
     unsure = copy.copy(model)
     never, all_labels = Threshold(math.inf, 0, 0, 0), Sets(0.9, 0.0, 0)
     unsure.promises = {"group": Promise(0.95, 0.9, never, {}, {}, all_labels)}
-    unsure.predict_proba = lambda fields: {"group": np.array([[0.5 - 1e-9, 0.5 - 1e-9]])}
+    even = {"group": np.array([[0.5 - 1e-9, 0.5 - 1e-9]])}
+    unsure.answer = lambda fields: Answers(even, unsure.decide(even))
     score_file(unsure, path, tmp_path / "out.csv")
     (row,) = read(tmp_path / "out.csv")
     assert row["group"] in {"net", "print"}
