@@ -44,6 +44,18 @@ def triage(data: Path) -> str:
     return told("triage", table=tickets.markdown(found), controls=controls)
 
 
+def promises(data: Path) -> str:
+    from benchmarks import priority, promise
+
+    return told(
+        "promises",
+        splits=promise.N_SPLITS,
+        last=promise.N_SPLITS - 1,
+        table=promise.markdown(list(promise.rows(data))),
+        priority=priority.markdown([priority.derived_exactly(data)]),
+    )
+
+
 def unknown(data: Path) -> str:
     from benchmarks import unknown as kinds
 
@@ -119,6 +131,16 @@ SECTIONS = {
             "tickets/SYNTHETIC_kaggle_customer_support_tickets.csv.gz",
         ),
         triage,
+    ),
+    "promises": Section(
+        "Promises kept",
+        (
+            "tickets/banking77_train.csv.gz",
+            "tickets/endava_it_tickets_subset.csv.gz",
+            "tickets/nlbse24_issues_train.csv.gz",
+            "tickets/uci_incident_event_log.csv.gz",
+        ),
+        promises,
     ),
     "unknown": Section(
         "Tickets of unknown kinds",

@@ -50,7 +50,8 @@ def draws(folder: Path, reader: Encoder) -> Iterator[Draw]:
 
 
 def one(model: Triage, target: str, fields: dict[str, list[str]], truth: np.ndarray) -> Draw:
-    assert model.meaning is not None and model.novelty is not None
+    assert model.meaning is not None
+    assert model.novelty is not None
     x, novelty = model.meaning.transform(fields), model.novelty
     probabilities = model.predict_proba(fields)
     similar = x @ (novelty.kept.T.astype(np.float32) * novelty.scale)
