@@ -27,6 +27,7 @@ from pipelines.workspace import Workspace, workspace
 END = datetime(2026, 3, 2, tzinfo=UTC)  # fixed, so that a seed always gives the same desk
 LIVE = timedelta(weeks=2)
 TARGETS = ("category", "impact", "urgency", "group")
+PRECISION = 0.9  # some hundred held-out tickets a class are too few to show 95 %
 MARK = "simulated-desk"  # the file that says that a folder is a demo's, and may be emptied
 
 
@@ -113,7 +114,8 @@ def train(past: Path, live: Path) -> TrainingReport:
     from pipelines import flows
 
     files = {"file": past / "tickets.csv", "test": live / "tickets.csv"}
-    recipe = Recipe(TARGETS, **files, encoder=False)  # simulated words mean nothing more
+    # Simulated words mean nothing more than they say: no encoder.
+    recipe = Recipe(TARGETS, **files, encoder=False, precision=PRECISION)
     with console.progress("Train the ticket model (a Prefect flow)"):
         return flows.train(recipe, promoted=True)
 
