@@ -1,14 +1,9 @@
 """Kinds of tickets that nobody has labelled: told apart from known ones, by several signs.
 
-    python -m benchmarks.unknown [FOLDER]
-
-FOLDER holds tickets/*.csv.gz; without it FOREWARN_DATA says where, else ../shared/data. Ten of
-banking77's classes are taken out of training; its test tickets are then those of known and of
-unknown kinds. What the score is made of was chosen on training tickets alone, with other draws.
+Ten of banking77's classes are taken out of training; its test tickets are then those of known and
+of unknown kinds. What the score is made of was chosen on training tickets, with other draws.
 """
 
-import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +15,8 @@ from scipy.stats import rankdata
 from benchmarks.page import table
 from benchmarks.triage import banking77
 from features.embedding import Encoder
-from models.novelty import NEAREST, SHARE, nearest
+from models.neighbours import nearest, widened
+from models.novelty import NEAREST
 from models.triage import Triage
 from pipelines.encoder import encoder
 
@@ -54,7 +50,7 @@ def one(model: Triage, target: str, fields: dict[str, list[str]], truth: np.ndar
     assert model.novelty is not None
     x, novelty = model.meaning.transform(fields), model.novelty
     probabilities = model.predict_proba(fields)
-    similar = x @ (novelty.kept.T.astype(np.float32) * novelty.scale)
+    similar = x @ widened(novelty.kept, novelty.scale)
     score = novelty.score(x, probabilities)[target]
     signs = -probabilities[target].max(axis=1), -nearest(similar, NEAREST)[1].mean(axis=1), score
     called = score > novelty.targets[target].threshold
@@ -93,13 +89,3 @@ def markdown(found: list[Draw]) -> str:
 def measured(folder: Path) -> str:
     with tempfile.TemporaryDirectory() as home:
         return markdown(list(draws(folder, encoder(Path(home)))))
-
-
-def main(given: list[str]) -> None:
-    beside = Path(__file__).parent.parent.parent / "shared" / "data"
-    folder = Path(given[0] if given else os.environ.get("FOREWARN_DATA", beside))
-    sys.stdout.write(f"{measured(folder)}\nWanted: AUROC .930; known called so: {SHARE}\n")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

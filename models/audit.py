@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from models.blend import N_FOLDS, spread
 from models.calibration import calibrate
 from models.head import HELD_OUT, Features, Head
 from models.promise import n_missing
-
-N_FOLDS = 5
 
 Report = Callable[[float, float | None], None]
 
@@ -77,7 +76,7 @@ def cross_validated(
     `truth` are class numbers from 0 on; every class has at least as many tickets as there are
     folds, so that each fold's model knows all classes.
     """
-    folds = _folds(truth, np.random.default_rng(seed))
+    folds = spread(truth, seed)
     scores = np.zeros((len(truth), int(truth.max()) + 1))
     names = np.array([f"{code:09}" for code in range(scores.shape[1])], dtype=object)
     for fold in range(N_FOLDS):
@@ -87,15 +86,6 @@ def cross_validated(
         if report:
             report(fold + 1, N_FOLDS)
     return calibrate(scores, truth).probabilities(scores)
-
-
-def _folds(truth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A fold for each ticket, every class spread evenly over all of them."""
-    folds = np.empty(len(truth), dtype=int)
-    for code in range(int(truth.max()) + 1):
-        rows = rng.permutation(np.flatnonzero(truth == code))
-        folds[rows] = (np.arange(len(rows)) + rng.integers(N_FOLDS)) % N_FOLDS
-    return folds
 
 
 def missing(

@@ -48,16 +48,14 @@ class Neighbours(Head):
 
     def _remember(self, kept: np.ndarray, codes: np.ndarray, scale: float) -> None:
         self.kept, self.codes, self.scale = kept, codes, scale
-        self._vectors = kept.T.astype(np.float32) * np.float32(scale)
+        self._vectors = widened(kept, scale)
 
     def fit(self, x: Features, labels: Sequence[str]) -> Self:
         """Learn from dense features (n_tickets, n_features) and as many labels."""
         codes = self._codes(labels).astype(np.int32)
-        if len(codes) > LIMIT:
-            some = np.sort(np.random.default_rng(self.seed).permutation(len(codes))[:LIMIT])
-            x, codes = x[some], codes[some]
-        scale = float(np.abs(x).max()) / LEVELS or 1.0
-        self._remember(np.round(x / scale).astype(np.int8), codes, scale)
+        some = remembered(len(codes), self.seed)
+        kept, scale = in_8_bits(x[some])
+        self._remember(kept, codes[some], scale)
         return self
 
     def scores(self, x: Features) -> np.ndarray:
@@ -71,13 +69,12 @@ class Neighbours(Head):
 
     def _shares(self, x: np.ndarray) -> np.ndarray:
         similar = x @ self._vectors
-        n = min(N_NEIGHBOURS + 1, similar.shape[1])
-        nearest = np.argpartition(-similar, n - 1, axis=1)[:, :n]
-        found = np.take_along_axis(similar, nearest, axis=1).astype(np.float64)
+        places, found = nearest(similar, N_NEIGHBOURS + 1)
+        found = found.astype(np.float64)
         weights = np.exp((found - found.max(axis=1, keepdims=True)) / self.penalty)
         weights -= weights.min(axis=1, keepdims=True)
         shares = np.zeros((len(x), len(self.classes)))
-        np.add.at(shares, (np.arange(len(x))[:, None], self.codes[nearest]), weights)
+        np.add.at(shares, (np.arange(len(x))[:, None], self.codes[places]), weights)
         shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-9)  # 0: all are equally far
         return shares
 
@@ -103,6 +100,33 @@ class Neighbours(Head):
             raise ValueError(f"{folder / 'head.npz'}: wanted one of the classes for each vector")
         head._remember(vectors, codes, kept["scale"])
         return head
+
+
+def remembered(n: int, seed: int) -> np.ndarray:
+    """Which of n tickets are remembered: all of them, or a random part in their order."""
+    return np.sort(np.random.default_rng(seed).permutation(n)[:LIMIT])
+
+
+def in_8_bits(x: np.ndarray) -> tuple[np.ndarray, float]:
+    """Vectors (n_tickets, n_features) in 8 bits a number, and what one step of these is worth.
+
+    >>> in_8_bits(np.array([[1.0, -0.5]]))
+    (array([[127, -64]], dtype=int8), 0.00787)
+    """
+    scale = float(np.abs(x).max(initial=0.0)) / LEVELS or 1.0
+    return np.round(x / scale).astype(np.int8), scale
+
+
+def widened(kept: np.ndarray, scale: float) -> np.ndarray:
+    """What `in_8_bits` kept, as float32 (n_features, n_tickets), for tickets to be held against."""
+    return kept.T.astype(np.float32) * np.float32(scale)
+
+
+def nearest(similar: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Places and cosines (n_tickets, at most n) of the nearest tickets, in no order."""
+    n = min(n, similar.shape[1])
+    places = np.argpartition(-similar, n - 1, axis=1)[:, :n]
+    return places, np.take_along_axis(similar, places, axis=1)
 
 
 def _all_below(codes: np.ndarray, n: int) -> bool:

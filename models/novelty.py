@@ -8,17 +8,15 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from features.plain import of_type, read_arrays, read_json, write_arrays, write_json
+from models.neighbours import ROWS_AT_ONCE, in_8_bits, nearest, remembered, widened
 
 SHARE = 0.01
 """Of tickets of a known kind, so many may be called unknown."""
 
-LIMIT = 10_000  # tickets that are remembered: 4 MB, and some milliseconds a ticket
 NEAREST, OF_CLASS = 5, 3
-LOCAL = (
-    0.5  # how much of the usual nearness at a place is taken off: from .3 to .7 it hardly matters
-)
-ROWS_AT_ONCE = 500
-LEVELS = 127  # of a number that is kept in 8 bits
+LOCAL = 0.5
+"""How much of the usual nearness at a place is taken off: from .3 to .7 it hardly matters."""
+
 N_SIGNS = 3
 FILE = "novelty.json"
 
@@ -79,10 +77,9 @@ class Novelty:
         probabilities (n_tickets, n_classes) by models that had not seen the ticket, NaN where
         there are none.
         """
-        some = np.sort(np.random.default_rng(self.seed).permutation(len(x))[:LIMIT])
+        some = remembered(len(x), self.seed)
         x = x[some]
-        self.scale = float(np.abs(x).max(initial=0.0)) / LEVELS or 1.0
-        self._remember(np.round(x / self.scale).astype(np.int8))
+        self._remember(*in_8_bits(x))
         self.local = np.zeros(len(x), dtype=np.float32)
         for rows, similar in self._similar(x, itself=True):
             self.local[rows] = nearest(similar, NEAREST)[1].mean(axis=1)
@@ -101,12 +98,12 @@ class Novelty:
         usual = (sums / np.maximum(n, 1)).astype(np.float32)
         known = Known(codes.astype(np.int32), usual, np.zeros(N_SIGNS), np.ones(N_SIGNS), math.inf)
         held = np.isfinite(probabilities).all(axis=1)
-        signs = [
-            self._signs(similar[held[rows]], known, probabilities[rows][held[rows]])
-            for rows, similar in self._similar(x, itself=True)
-        ]
         if not held.any():
             return known
+        signs = []
+        for rows, similar in self._similar(x, itself=True):
+            some = similar[held[rows]]
+            signs.append(self._signs(some, self._far(some), known, probabilities[rows][held[rows]]))
         every = np.concatenate(signs)
         known = known._replace(middle=every.mean(axis=0), width=every.std(axis=0) + 1e-9)
         return known._replace(threshold=upper(_added(every, known), self.share))
@@ -120,8 +117,9 @@ class Novelty:
         """
         scores = {target: np.zeros(len(x)) for target in self.targets}
         for rows, similar in self._similar(x):
+            far = self._far(similar)
             for target, known in self.targets.items():
-                signs = self._signs(similar, known, probabilities[target][rows])
+                signs = self._signs(similar, far, known, probabilities[target][rows])
                 scores[target][rows] = _added(signs, known)
         return scores
 
@@ -132,15 +130,25 @@ class Novelty:
         scores = self.score(x, probabilities)
         return {target: one > self.targets[target].threshold for target, one in scores.items()}
 
-    def _signs(self, similar: np.ndarray, known: Known, probabilities: np.ndarray) -> np.ndarray:
-        """The three signs (n_tickets, 3) of tickets so `similar` (n_tickets, n_kept) to others."""
+    def _far(self, similar: np.ndarray) -> np.ndarray:
+        """How far the nearest tickets are, less how far it usually is there: (n_tickets,)."""
         places, near = nearest(similar, NEAREST)
+        far: np.ndarray = LOCAL * self.local[places].mean(axis=1) - near.mean(axis=1)
+        return far
+
+    def _signs(
+        self, similar: np.ndarray, far: np.ndarray, known: Known, probabilities: np.ndarray
+    ) -> np.ndarray:
+        """The three signs (n_tickets, 3) of tickets so `similar` (n_tickets, n_kept) to others.
+
+        The first, how `far` they are from any, is the same for every target.
+        """
         guess = probabilities.argmax(axis=1)
         claimed = of_class(similar, known.codes, guess)
         logs = np.log(np.maximum(probabilities, 1e-9))
         return np.column_stack(
             [
-                LOCAL * self.local[places].mean(axis=1) - near.mean(axis=1),
+                far,
                 LOCAL * known.usual[guess] - claimed,
                 -(probabilities * logs).sum(axis=1),
             ]
@@ -157,9 +165,9 @@ class Novelty:
                 similar[np.arange(len(similar)), np.arange(rows.start, rows.stop)] = -1.0
             yield rows, similar
 
-    def _remember(self, kept: np.ndarray) -> None:
-        self.kept = kept
-        self._vectors = kept.T.astype(np.float32) * np.float32(self.scale)
+    def _remember(self, kept: np.ndarray, scale: float) -> None:
+        self.kept, self.scale = kept, scale
+        self._vectors = widened(kept, scale)
 
     def save(self, folder: Path) -> None:
         """Write novelty.json and novelty.npz."""
@@ -193,8 +201,8 @@ class Novelty:
         arrays = read_arrays(folder / "novelty.npz", wanted)
         n_kept = len(arrays["vectors"])
         novelty = cls(share=kept["share"])
-        novelty.scale, novelty.local = kept["scale"], arrays["local"]
-        novelty._remember(arrays["vectors"])
+        novelty.local = arrays["local"]
+        novelty._remember(arrays["vectors"], kept["scale"])
         for at, (target, about) in enumerate(kept["targets"].items()):
             codes = arrays[f"codes_{at}"]
             if not n_kept == len(codes) == len(novelty.local):
@@ -214,13 +222,6 @@ def upper(scores: np.ndarray, share: float) -> float:
     """
     place = math.ceil((len(scores) + 1) * (1 - share))
     return float(np.sort(scores)[place - 1]) if place <= len(scores) else math.inf
-
-
-def nearest(similar: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Places and cosines (n_tickets, at most n) of the nearest tickets, in no order."""
-    n = min(n, similar.shape[1])
-    places = np.argpartition(-similar, n - 1, axis=1)[:, :n]
-    return places, np.take_along_axis(similar, places, axis=1)
 
 
 def of_class(similar: np.ndarray, codes: np.ndarray, wanted: np.ndarray) -> np.ndarray:

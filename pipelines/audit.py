@@ -142,7 +142,7 @@ def audit(question: Question, *, step: Step = quiet) -> Audit:
                 f"Judge the labels of {target}",
                 lambda report, target=target: list(doubts(tickets, target, x, report)),
             )
-    spoken = step("Tell the languages", lambda report: languages(plain(tickets.data), report))
+    spoken = step("Tell the languages", lambda report: languages(tickets.data.plain(), report))
     n_train, n = tickets.n_train, len(tickets.data)
     return Audit(n_train, n - n_train, tickets.how, targets, spoken, findings, tickets.data.notes)
 
@@ -237,11 +237,6 @@ def doubts(
             fits=one.fits,
             probability=round(one.probability, 6),
         )
-
-
-def plain(data: Dataset) -> list[str]:
-    """Each ticket's columns as one text."""
-    return ["\n".join(texts) for texts in zip(*data.fields.values(), strict=True)]
 
 
 def write(findings: Sequence[Finding], to: Path) -> None:

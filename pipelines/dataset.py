@@ -64,6 +64,10 @@ class Dataset:
         )
         return type(self)(fields, labels, at, self.notes, beside)
 
+    def plain(self) -> list[str]:
+        """Each ticket's columns as one text."""
+        return ["\n".join(texts) for texts in zip(*self.fields.values(), strict=True)]
+
     def texts(self) -> list[tuple[str, ...]]:
         """All that stands in each ticket, whatever its case and its blanks."""
         tickets = zip(*self.fields.values(), strict=True)

@@ -115,6 +115,20 @@ def measure(
     )
 
 
+def cells(one: Measured) -> list[str]:
+    """One target's figures as a person reads them, a cell for each."""
+    figures = one.evaluation
+    return [
+        f"{figures.n:,}",
+        f"{figures.accuracy:.3f} ± {figures.accuracy_se:.3f}",
+        f"{figures.majority_accuracy:.3f}",
+        f"{figures.macro_f1:.3f}",
+        f"{figures.ece:.3f}",
+        f"{one.coverage:.0%}",
+        f"{one.auto_precision:.1%}" if one.n_auto else "-",
+    ]
+
+
 def metrics_of(measured: Mapping[str, Measured]) -> dict[str, float]:
     """Every figure by its name in the registry: `category/accuracy`, `category/Mail/recall`."""
     metrics: dict[str, float] = {}

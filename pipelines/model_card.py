@@ -13,7 +13,7 @@ from models.evaluate import evaluate, worst_pairs
 from models.triage import Triage
 from pipelines.dataset import Dataset
 from pipelines.languages import language_of
-from pipelines.measure import Measured
+from pipelines.measure import Measured, cells
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -43,8 +43,7 @@ def slices_of(test: Dataset) -> dict[str, list[str]]:
     >>> slices_of(Dataset({"title": ["the printer in room four is broken"]}, {}, at))
     {'language': ['en'], 'month': ['2026-03']}
     """
-    texts = ["\n".join(columns) for columns in zip(*test.fields.values(), strict=True)]
-    found = {"language": language_of(texts)}
+    found = {"language": language_of(test.plain())}
     if "channel" in test.fields:
         found["channel"] = list(test.fields["channel"])
     if test.opened_at is not None:
@@ -92,7 +91,7 @@ def page(
             {
                 "target": target,
                 "columns": FIGURES,
-                "figures": [_figures(one)],
+                "figures": [cells(one)],
                 "pictures": _pictures(target, figures),
                 "pairs": [tuple(pair) for pair in worst_pairs(one.confused)],
                 "slices": {
@@ -116,17 +115,6 @@ def _template() -> "Template":
 
     made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     return made.from_string(TEMPLATE.read_text(encoding="utf-8"))
-
-
-def _figures(one: Measured) -> list[str]:
-    figures = one.evaluation
-    return [
-        f"{figures.n:,}",
-        f"{figures.accuracy:.3f} ± {figures.accuracy_se:.3f}",
-        *(f"{each:.3f}" for each in (figures.majority_accuracy, figures.macro_f1, figures.ece)),
-        f"{one.coverage:.0%}",
-        f"{one.auto_precision:.1%}" if one.n_auto else "-",
-    ]
 
 
 def _slice(one: Slice) -> list[str]:

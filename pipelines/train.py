@@ -25,6 +25,7 @@ from pipelines.encoder import encoder, told
 from pipelines.ingest import pseudonym_key
 from pipelines.measure import (
     Measured,
+    cells,
     figures_of,
     measure,
     metrics_of,
@@ -90,7 +91,7 @@ class TrainingReport:
 
     def rows(self) -> list[list[str]]:
         """A row a target, for a table under `COLUMNS`."""
-        return [_row(target, one) for target, one in self.measured.items()]
+        return [[target, *cells(one)] for target, one in self.measured.items()]
 
 
 def train(
@@ -301,17 +302,3 @@ def _params(parts: Split, recipe: Recipe) -> dict[str, object]:
         "seed": recipe.seed,
         "encoder": recipe.encoder,
     }
-
-
-def _row(target: str, one: Measured) -> list[str]:
-    figures = one.evaluation
-    return [
-        target,
-        f"{figures.n:,}",
-        f"{figures.accuracy:.3f} ± {figures.accuracy_se:.3f}",
-        f"{figures.majority_accuracy:.3f}",
-        f"{figures.macro_f1:.3f}",
-        f"{figures.ece:.3f}",
-        f"{one.coverage:.0%}",
-        f"{one.auto_precision:.1%}" if one.n_auto else "-",
-    ]
