@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from features.plain import read_json, strings, write_json
+from features.glance import Glance
+from features.plain import read_arrays, read_json, strings, write_arrays, write_json
 from features.text import MAX_CHARACTERS, Fields, rows_of
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ MAX_TOKENS = 256
 Make = Callable[[Sequence[str]], np.ndarray]
 Keep = Callable[[Sequence[str], Make], np.ndarray]
 
-MODEL, TOKENIZER, ABOUT = "encoder.onnx", "tokenizer.json", "encoder.json"
+MODEL, TOKENIZER, TABLE, ABOUT = "encoder.onnx", "tokenizer.json", "encoder.npz", "encoder.json"
 FILES = (MODEL, TOKENIZER)
 
 
@@ -40,16 +41,25 @@ class Encoder:
         The tokenizer's JSON, as the `tokenizers` package writes it.
     n_dimensions
         Length of a vector.
+    table
+        What each token means alone, for a first look.
     keep
         Called with texts and what makes their vectors; it may know some of them already.
     """
 
     def __init__(
-        self, model: bytes, tokenizer: bytes, n_dimensions: int, *, keep: Keep | None = None
+        self,
+        model: bytes,
+        tokenizer: bytes,
+        n_dimensions: int,
+        table: Glance,
+        *,
+        keep: Keep | None = None,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.n_dimensions = n_dimensions
+        self.table = table
         self.keep = keep
 
     @cached_property
@@ -63,6 +73,15 @@ class Encoder:
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Vectors (n_texts, n_dimensions), float32, each of length 1; of a blank text all 0."""
         return self._embed(texts) if self.keep is None else self.keep(texts, self._embed)
+
+    def glance(self, texts: Sequence[str]) -> np.ndarray:
+        """Vectors (n_texts, `table.n_dimensions`) at a glance, of length 1; of a blank text all 0.
+
+        They are of another kind than those of `embed`, and cost a fiftieth.
+        """
+        read = [readable(text) for text in texts]
+        found = self._reader.encode_batch_fast(read, add_special_tokens=False)
+        return self.table.of([one.ids for one in found])
 
     def _embed(self, texts: Sequence[str]) -> np.ndarray:
         vectors = np.zeros((len(texts), self.n_dimensions), dtype=np.float32)
@@ -98,24 +117,28 @@ class Encoder:
         return reader
 
     def save(self, folder: Path) -> None:
-        """Write encoder.json, encoder.onnx and tokenizer.json."""
+        """Write encoder.json, encoder.onnx, encoder.npz and tokenizer.json."""
         contents = dict(zip(FILES, (self.model, self.tokenizer), strict=True))
         for name, content in contents.items():
             (folder / name).write_bytes(content)
         hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-        write_json(folder / ABOUT, {"n_dimensions": self.n_dimensions, "sha256": hashes})
+        write_arrays(folder / TABLE, {"table": self.table.vectors})
+        about = {"n_dimensions": self.n_dimensions, "scale": self.table.scale, "sha256": hashes}
+        write_json(folder / ABOUT, about)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """What `save` wrote; ValueError names the file that is not what it should be."""
-        about = read_json(folder / ABOUT, {"n_dimensions": int, "sha256": dict})
+        wanted = {"n_dimensions": int, "scale": float, "sha256": dict}
+        about = read_json(folder / ABOUT, wanted)
         model, tokenizer = (_checked(folder / name, about["sha256"].get(name)) for name in FILES)
-        encoder = cls(model, tokenizer, about["n_dimensions"])
+        table = read_arrays(folder / TABLE, {"table": ("int8", (None, None))})["table"]
+        encoder = cls(model, tokenizer, about["n_dimensions"], Glance(table, about["scale"]))
         encoder._prove(folder / MODEL)
         return encoder
 
     def _prove(self, path: Path) -> None:
-        """Read a first text now: a graph that cannot run is found here, not by a request."""
+        """Read a first text now: what cannot be run is found here, not by a request."""
         from onnxruntime.capi.onnxruntime_pybind11_state import (
             Fail,
             InvalidArgument,
@@ -127,6 +150,8 @@ class Encoder:
             self.embed(["vpn"])
         except (ValueError, Fail, InvalidArgument, InvalidGraph, InvalidProtobuf) as error:
             raise ValueError(f"{path} cannot read a text: {error}; export it again") from error
+        if len(self.table.vectors) < self._reader.get_vocab_size():
+            raise ValueError(f"{path.with_name(TABLE)} lacks tokens; export it again")
 
 
 class Meaning:
@@ -148,14 +173,25 @@ class Meaning:
         self.columns = tuple(fields)
         return self
 
+    @property
+    def n_glanced(self) -> int:
+        return self.encoder.table.n_dimensions * len(self.columns)
+
     def transform(self, fields: Fields) -> np.ndarray:
         """Vectors (n_tickets, n_features), float32, of length 1 or, with blank columns, shorter.
 
         A column that was not there at `fit` is left out, one that is missing now is empty;
         ValueError where none is known.
         """
+        return self._joined(fields, self.encoder.embed)
+
+    def glance(self, fields: Fields) -> np.ndarray:
+        """Vectors (n_tickets, n_glanced) as `transform` gives them, of a first look."""
+        return self._joined(fields, self.encoder.glance)
+
+    def _joined(self, fields: Fields, embed: Callable[[Sequence[str]], np.ndarray]) -> np.ndarray:
         nothing = [""] * len(rows_of(fields, self.columns))
-        parts = [self.encoder.embed(fields.get(column, nothing)) for column in self.columns]
+        parts = [embed(fields.get(column, nothing)) for column in self.columns]
         vectors: np.ndarray = np.hstack(parts) / np.float32(np.sqrt(len(parts)))
         return vectors
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 
-from features.plain import read_json, write_json
+from features.plain import of_type, read_json, write_json
 from models.calibration import Calibration, calibrate
 from models.discriminant import Discriminant
 from models.head import Features, Head, checked, latest
@@ -15,11 +15,17 @@ from models.neighbours import Neighbours
 
 HEADS: dict[str, tuple[str, type[Head]]] = {
     "words": ("words", Head),
+    "glance": ("glance", Logistic),
     "meaning": ("meaning", Logistic),
     "middles": ("meaning", Discriminant),
     "neighbours": ("meaning", Neighbours),
 }
 """The heads that there can be: the view that each looks at, and its learner."""
+
+Tier = Literal["fast", "full"]
+
+FAST = ("words", "glance")
+"""The heads that can speak before an encoder has read the ticket."""
 
 LEAST = 0.05
 """A head with a smaller share of the say is left out, and its view need not be computed at all."""
@@ -100,12 +106,14 @@ def _logs(probabilities: np.ndarray) -> np.ndarray:
 class Fitted(NamedTuple):
     """A blend learnt from all tickets, and what blends that had not seen a ticket made of it.
 
-    `probabilities` (n_holdout, n_classes), in the order of the blend's classes, and `truth`
-    (n_holdout,), the column that was right. `held` (n_tickets,) says which tickets these are.
+    `probabilities` (n_holdout, n_classes), in the order of the blend's classes, `fast` those of
+    the fast tier, and `truth` (n_holdout,), the column that was right. `held` (n_tickets,) says
+    which tickets these are.
     """
 
     blend: "Blend"
     probabilities: np.ndarray
+    fast: np.ndarray
     truth: np.ndarray
     held: np.ndarray
 
@@ -122,6 +130,9 @@ class Blend:
     sentences, neighbours where a class lies in many places. A head that counts nothing is not
     kept, and a view that no head looks at need not be made.
 
+    The heads that need no encoder are joined once more, by weights of their own, for a
+    fast tier: where that is sure, nothing need be read (`models.cascade`).
+
     Examples
     --------
     >>> x = np.array([[1, 0], [0.9, 0.1], [0, 1], [0.1, 0.9]] * 10, dtype=np.float32)
@@ -132,14 +143,20 @@ class Blend:
     ['printing', 'printing', 'network']
     """
 
-    def __init__(self, heads: Mapping[str, Head], joined: Joined) -> None:
-        self.heads = {name: heads[name] for name in joined.weights}
+    def __init__(self, heads: Mapping[str, Head], joined: Joined, fast: Joined) -> None:
+        self.heads = {name: heads[name] for name in HEADS if name in joined.weights | fast.weights}
         self.joined = joined
+        self.fast = fast
 
     @property
     def views(self) -> tuple[str, ...]:
         """The views that have a say."""
         return tuple(dict.fromkeys(HEADS[name][0] for name in self.heads))
+
+    @property
+    def reads(self) -> bool:
+        """Whether the full tier needs what an encoder reads."""
+        return any(name not in FAST for name in self.joined.weights)
 
     @property
     def classes(self) -> np.ndarray:
@@ -169,17 +186,32 @@ class Blend:
             scores = _scores(name, xs, labelled, folds, seen, seed)
             calibrations[name] = calibrate(scores[known], codes[known])
             given[name] = calibrations[name].probabilities(scores)
-        joined = join({name: one[known] for name, one in given.items()}, codes[known])
+        some = {name: one[known] for name, one in given.items()}
+        joined = join(some, codes[known])
+        fast = join({name: some[name] for name in FAST if name in some}, codes[known])
         everyone = np.ones(len(truth), dtype=bool)
-        heads = {name: _head(name, xs, labelled, everyone, seed) for name in joined.weights}
+        needed = joined.weights | fast.weights
+        heads = {name: _head(name, xs, labelled, everyone, seed) for name in needed}
         for name, head in heads.items():
             head.calibration = calibrations[name]
-        return Fitted(cls(heads, joined), joined.probabilities(given), codes, held)
+        said = joined.probabilities(given), fast.probabilities(given)
+        return Fitted(cls(heads, joined, fast), *said, codes, held)
 
     def predict_proba(self, xs: Mapping[str, Features]) -> np.ndarray:
         """Probabilities (n_tickets, n_classes), in the order of `classes`."""
-        return self.joined.probabilities(
-            {name: head.predict_proba(xs[HEADS[name][0]]) for name, head in self.heads.items()}
+        return self._said(self.joined, xs)
+
+    def predict_fast(self, xs: Mapping[str, Features]) -> np.ndarray:
+        """The same, by the heads alone that need no encoder."""
+        return self._said(self.fast, xs)
+
+    def of_tier(self, tier: Tier) -> Joined:
+        """What decides in that tier."""
+        return self.fast if tier == "fast" else self.joined
+
+    def _said(self, joined: Joined, xs: Mapping[str, Features]) -> np.ndarray:
+        return joined.probabilities(
+            {name: self.heads[name].predict_proba(xs[HEADS[name][0]]) for name in joined.weights}
         )
 
     def save(self, folder: Path, *, alone: bool) -> None:
@@ -187,7 +219,7 @@ class Blend:
         if alone:
             self.heads["words"].save(folder)
             return
-        kept = {"weights": self.joined.weights, **self.joined.calibration._asdict()}
+        kept = {"joined": _plain(self.joined), "fast": _plain(self.fast)}
         write_json(folder / "blend.json", kept)
         for name, head in self.heads.items():
             (folder / name).mkdir()
@@ -200,20 +232,30 @@ class Blend:
         ValueError names the file that is not what it should be.
         """
         if len(n_features) == 1:
-            return cls({"words": Head.load(folder, n_features["words"])}, Joined({"words": 1.0}))
+            words = Joined({"words": 1.0})
+            return cls({"words": Head.load(folder, n_features["words"])}, words, words)
         path = folder / "blend.json"
-        kept = read_json(path, {"weights": dict, "temperature": float, "offset": float})
+        kept = read_json(path, {"joined": dict, "fast": dict})
         known = [name for name, (view, _) in HEADS.items() if view in n_features]
-        weights = _weights(path, kept["weights"], known)
-        calibration = Calibration.read(path, kept)
+        joined = _joined(path, kept["joined"], known)
+        fast = _joined(path, kept["fast"], [name for name in known if name in FAST])
         heads = {
             name: learner.load(folder / name, n_features[view])
             for name, (view, learner) in HEADS.items()
-            if name in weights
+            if name in joined.weights | fast.weights
         }
         if len({tuple(head.classes) for head in heads.values()}) > 1:
-            raise ValueError(f"{path}: the heads of {list(weights)} know different classes")
-        return cls(heads, Joined(weights, calibration))
+            raise ValueError(f"{path}: the heads {list(heads)} know different classes")
+        return cls(heads, joined, fast)
+
+
+def _plain(joined: Joined) -> dict[str, Any]:
+    return {"weights": joined.weights, **joined.calibration._asdict()}
+
+
+def _joined(path: Path, given: dict[str, Any], known: Collection[str]) -> Joined:
+    of_type(path, given, {"weights": dict, "temperature": float, "offset": float})
+    return Joined(_weights(path, given["weights"], known), Calibration.read(path, given))
 
 
 def _weights(path: Path, given: Mapping[str, Any], known: Collection[str]) -> dict[str, float]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from features.plain import of_type, read_json, strings, write_json
 from models.blend import Blend
+from models.cascade import Cascade
 from models.head import Features, held_out
 from models.promise import fewest, lower_bound
 
@@ -274,11 +275,13 @@ class Priority:
         *,
         ordered: bool,
         seed: int = 0,
+        cascade: Cascade | None = None,
     ) -> Self:
         """Find the floor on tickets held out from heads that learn from the others alone.
 
         `xs` maps views to the tickets' features, `labels` has their impact and urgency, None
-        where one is not known. ValueError names a label that the matrix does not know.
+        where one is not known. A `cascade` says which tickets the fast tier will answer.
+        ValueError names a label that the matrix does not know.
         """
         given = {name: np.array(labels[name], dtype=object) for name in SOURCES}
         rows = np.flatnonzero([all(pair) for pair in zip(*given.values(), strict=True)])
@@ -292,10 +295,10 @@ class Priority:
             name: Blend.learn(learnt, one[~held].tolist(), ordered=ordered, seed=seed).blend
             for name, one in known.items()
         }
-        joined = matrix.joined(
-            {name: head.classes for name, head in heads.items()},
-            {name: head.predict_proba(asked) for name, head in heads.items()},
-        )
+        fast = {name: head.predict_fast(asked) for name, head in heads.items()}
+        full = {name: head.predict_proba(asked) for name, head in heads.items()}
+        said = full if cascade is None else cascade.joined(fast, full)
+        joined = matrix.joined({name: head.classes for name, head in heads.items()}, said)
         return cls(matrix, floor(joined[:, 0], truth[held] == matrix.priorities[0]))
 
     def derive(self, classes: Mapping[str, np.ndarray], given: Mapping[str, np.ndarray]) -> Derived:

@@ -10,7 +10,8 @@ import numpy as np
 from features.embedding import Encoder, Meaning
 from features.plain import read_json, strings, write_json
 from features.text import TextFeatures
-from models.blend import Blend, Fitted
+from models.blend import Blend, Fitted, Tier
+from models.cascade import Cascade, good_enough
 from models.classifier import Fields
 from models.head import Features
 from models.novelty import Novelty
@@ -18,7 +19,7 @@ from models.priority import FILE, Derived, Matrix, Priority, derivable
 from models.promise import Promise, promised
 from models.why import N_WORDS, Word, occluded, shares, word_contributions
 
-WORDS, FULL = FORMATS = (3, 4)
+WORDS, FULL = FORMATS = (3, 5)
 """What a saved model reads of the tickets: their words, or their meaning too."""
 
 
@@ -42,10 +43,22 @@ class Decided(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """For each target probabilities (n_tickets, n_classes), and what is done with each ticket."""
+    """For each target probabilities (n_tickets, n_classes), and what is done with each ticket.
+
+    `read` (n_tickets,) says which tickets an encoder has read: the others the fast tier answered.
+    """
 
     probabilities: dict[str, np.ndarray]
     decided: dict[str, Decided]
+    read: np.ndarray
+
+
+class Said(NamedTuple):
+    """What `Answers` has, before it is decided what to do; `unknown` tickets as in `Decided`."""
+
+    probabilities: dict[str, np.ndarray]
+    unknown: dict[str, np.ndarray]
+    read: np.ndarray
 
 
 MOST = 5
@@ -66,6 +79,7 @@ class Triage:
     encoder
         Reads what the words mean; without one the words themselves decide. Each target finds
         out what either is worth to it, and a saved model carries the encoder that it needs.
+        Where the fast tier, which goes by words, is sure enough of every target, it is not asked.
     matrix
         Makes a priority of impact and urgency, where both are learnt and priority is not.
 
@@ -104,6 +118,7 @@ class Triage:
         self.meaning = None if encoder is None else Meaning(encoder)
         self.blends: dict[str, Blend] = {}
         self.promises: dict[str, Promise] = {}
+        self.cascade: Cascade | None = None
         self.novelty: Novelty | None = None
         self.matrix = matrix
         self.priority: Priority | None = None
@@ -135,7 +150,9 @@ class Triage:
         self.blends, self.promises = {}, {}
         xs: dict[str, Features] = {"words": self.features.fit(fields, authors).transform(fields)}
         if self.meaning is not None:
-            xs["meaning"] = self.meaning.fit(fields).transform(fields)
+            self.meaning.fit(fields)
+            xs["glance"] = self.meaning.glance(fields)
+            xs["meaning"] = self.meaning.transform(fields)
         fitted = {}
         for target, given in labels.items():
             if len(given) != xs["words"].shape[0]:
@@ -143,7 +160,19 @@ class Triage:
                     f"target {target!r} has {len(given)} labels for {xs['words'].shape[0]} tickets"
                 )
             fitted[target] = self._fit_target(target, xs, given, ordered)
-        self.novelty = self._novelty(xs, labels, fitted) if self._wants_meaning() else None
+        self.cascade = self.novelty = None
+        settled = np.ones(xs["words"].shape[0], dtype=bool)
+        if self._reads:
+            self.cascade = Cascade(
+                {
+                    target: good_enough(one.fast, one.probabilities, one.truth)
+                    for target, one in fitted.items()
+                }
+            )
+            settled = self.cascade.settled(self._fast_tops(xs, labels, fitted))
+            self.novelty = self._novelty(xs, labels, fitted)
+        for target, one in fitted.items():
+            self.promises[target] = self._promised(one, settled[_held(labels[target], one)])
         self.priority = self._derived(xs, labels, ordered)
         return self
 
@@ -155,7 +184,9 @@ class Triage:
     ) -> Priority | None:
         if self.matrix is None or not derivable(labels):
             return None
-        return Priority.learn(self.matrix, xs, labels, ordered=ordered, seed=self.seed)
+        return Priority.learn(
+            self.matrix, xs, labels, ordered=ordered, seed=self.seed, cascade=self.cascade
+        )
 
     def priorities(self, probabilities: Mapping[str, np.ndarray]) -> Derived | None:
         """The priority that what `predict_proba` gave makes; None where none is derived."""
@@ -178,15 +209,35 @@ class Triage:
         except ValueError as error:
             raise ValueError(f"target {target!r}: {error}") from error
         self.blends[target] = fitted.blend
-        self.promises[target] = promised(
-            fitted.blend.classes,
-            fitted.probabilities,
-            fitted.truth,
+        return fitted
+
+    def _fast_tops(
+        self,
+        xs: Mapping[str, Features],
+        labels: Mapping[str, Sequence[str | None]],
+        fitted: Mapping[str, Fitted],
+    ) -> dict[str, np.ndarray]:
+        """For each target how sure (n_tickets,) a fast tier is that had not seen the ticket.
+
+        One that was not held out for a target has been learnt from, if it has a label; it
+        only matters to the other targets, for which it was.
+        """
+        tops = {}
+        for target, one in fitted.items():
+            tops[target] = one.blend.predict_fast(xs).max(axis=1)
+            tops[target][_held(labels[target], one)] = one.fast.max(axis=1)
+        return tops
+
+    def _promised(self, one: Fitted, settled: np.ndarray) -> Promise:
+        """A promise of what will be answered: by the fast tier where it has `settled` a ticket."""
+        return promised(
+            one.blend.classes,
+            np.where(settled[:, None], one.fast, one.probabilities),
+            one.truth,
             precision=self.precision,
             confidence=self.confidence,
-            share=fitted.share,
+            share=one.share,
         )
-        return fitted
 
     def _novelty(
         self,
@@ -206,31 +257,72 @@ class Triage:
             targets[target] = codes, probabilities
         return Novelty(seed=self.seed).fit(np.asarray(xs["meaning"]), targets)
 
-    def predict_proba(self, fields: Fields) -> dict[str, np.ndarray]:
-        """For each target probabilities (n_tickets, n_classes), in the order of its `classes`."""
-        xs = self._read(fields)
-        return {target: blend.predict_proba(xs) for target, blend in self.blends.items()}
+    def predict_proba(self, fields: Fields, tier: Tier | None = None) -> dict[str, np.ndarray]:
+        """For each target probabilities (n_tickets, n_classes), in the order of its `classes`.
 
-    def answer(self, fields: Fields) -> Answers:
+        The full tier answers the tickets that the fast one does not settle; or all are answered
+        by the `tier` that is asked for.
+        """
+        return self._said(fields, tier).probabilities
+
+    def answer(self, fields: Fields, tier: Tier | None = None) -> Answers:
         """Probabilities, and what to do with each ticket: those of unknown kinds are told apart.
 
-        A model that goes by words alone takes no ticket for unknown.
+        The fast tier takes none for unknown.
         """
-        xs = self._read(fields)
-        probabilities = {target: one.predict_proba(xs) for target, one in self.blends.items()}
-        unknown = {}
-        if self.novelty is not None:
-            unknown = self.novelty.unknown(np.asarray(xs["meaning"]), probabilities)
-        return Answers(probabilities, self.decide(probabilities, unknown))
+        said = self._said(fields, tier)
+        return Answers(said.probabilities, self.decide(said.probabilities, said.unknown), said.read)
 
-    def _read(self, fields: Fields) -> dict[str, Features]:
+    def _said(self, fields: Fields, tier: Tier | None) -> Said:
+        xs = self._seen(fields)
+        said = {target: one.predict_fast(xs) for target, one in self.blends.items()}
+        n_tickets = xs["words"].shape[0]
+        unknown = {target: np.zeros(n_tickets, dtype=bool) for target in said}
+        read = self._to_read(said, n_tickets, tier)
+        if self.meaning is not None and read.any():
+            some = [row for row, one in enumerate(read.tolist()) if one]
+            part = {view: x[some] for view, x in xs.items()}
+            part["meaning"] = self.meaning.transform(
+                {name: [fields[name][row] for row in some] for name in self._columns(fields)}
+            )
+            full = {target: one.predict_proba(part) for target, one in self.blends.items()}
+            for target, given in full.items():
+                said[target][some] = given
+            if self.novelty is not None:
+                found = self.novelty.unknown(np.asarray(part["meaning"]), full)
+                for target, which in found.items():
+                    unknown[target][some] = which
+        return Said(said, unknown, read)
+
+    def _to_read(
+        self, fast: Mapping[str, np.ndarray], n_tickets: int, tier: Tier | None
+    ) -> np.ndarray:
+        if self.cascade is None or tier == "fast":
+            return np.zeros(n_tickets, dtype=bool)
+        if tier == "full":
+            return np.ones(n_tickets, dtype=bool)
+        tops = {target: given.max(axis=1) for target, given in fast.items()}
+        return ~self.cascade.settled(tops)
+
+    def _seen(self, fields: Fields) -> dict[str, Features]:
+        """All that the fast tier sees of tickets."""
         xs: dict[str, Features] = {"words": self.features.transform(fields)}
-        if self.meaning is not None and self._wants_meaning():
-            xs["meaning"] = self.meaning.transform(fields)
+        if self.meaning is not None and any("glance" in one.views for one in self.blends.values()):
+            xs["glance"] = self.meaning.glance(fields)
         return xs
 
-    def _wants_meaning(self) -> bool:
-        return any("meaning" in blend.views for blend in self.blends.values())
+    def _tier_of(self, texts: Mapping[str, str]) -> Tier:
+        """The tier that answers one ticket."""
+        xs = self._seen({name: [text] for name, text in texts.items()})
+        fast = {target: one.predict_fast(xs) for target, one in self.blends.items()}
+        return "full" if self._to_read(fast, 1, None)[0] else "fast"
+
+    def _columns(self, fields: Fields) -> list[str]:
+        return [name for name in self.features.columns if name in fields]
+
+    @property
+    def _reads(self) -> bool:
+        return any(blend.reads for blend in self.blends.values())
 
     def decide(
         self,
@@ -258,17 +350,18 @@ class Triage:
         times more, less a word each time, whatever the target goes by.
         """
         texts = {name: fields[name][row] for name in self.features.columns if name in fields}
+        tier = self._tier_of(texts)
         if again:
             places = {
                 target: self.blends[target].classes.tolist().index(label)
                 for target, label in guesses.items()
             }
-            said = occluded(self.predict_proba, texts, places)
+            said = occluded(lambda some: self.predict_proba(some, tier), texts, places)
         else:
             said = {
-                target: word_contributions(self.features, heads["words"], texts, label).words
+                target: word_contributions(self.features, blend.heads["words"], texts, label).words
                 for target, label in guesses.items()
-                if "words" in (heads := self.blends[target].heads)
+                if "words" in (blend := self.blends[target]).of_tier(tier).weights
             }
         return {target: shares(words, N_WORDS) for target, words in said.items()}
 
@@ -278,7 +371,7 @@ class Triage:
         Where a target goes by meaning too, meaning.json and the encoder's files stand beside, and
         priority.json where a priority is derived.
         """
-        full = self._wants_meaning()
+        full = any(blend.views != ("words",) for blend in self.blends.values())
         asked = {"precision": self.precision, "confidence": self.confidence, "seed": self.seed}
         kept = {"format": FULL if full else WORDS, "targets": list(self.targets)}
         write_json(folder / "triage.json", asked | kept)
@@ -292,7 +385,9 @@ class Triage:
             self.meaning.save(folder)
         if self.priority is not None:
             self.priority.save(folder)
-        if full and self.novelty is not None:
+        if self._reads and self.cascade is not None:
+            self.cascade.save(folder)
+        if self._reads and self.novelty is not None:
             self.novelty.save(folder)
 
     @classmethod
@@ -310,12 +405,14 @@ class Triage:
         n_features = {"words": model.features.n_features}
         if kept["format"] == FULL:
             model.meaning = Meaning.load(folder)
+            n_features["glance"] = model.meaning.n_glanced
             n_features["meaning"] = model.meaning.n_features
         for target in strings(path, "targets", kept["targets"]):
             own = folder / folder_of(target)
             model.blends[target] = Blend.load(own, n_features)
             model.promises[target] = _of_classes(own, model.blends[target].classes)
-        if kept["format"] == FULL:
+        if model._reads:
+            model.cascade = Cascade.load(folder, model.targets)
             n_classes = {target: len(known) for target, known in model.classes.items()}
             model.novelty = Novelty.load(folder, n_features["meaning"], n_classes)
         if (folder / FILE).exists():
@@ -347,6 +444,12 @@ def decided(classes: np.ndarray, probabilities: np.ndarray, promise: Promise) ->
     ]
     nothing = np.zeros(len(top), dtype=bool)
     return Decided(labels, top, decision.astype(object), threshold, sets, nothing)
+
+
+def _held(labels: Sequence[str | None], fitted: Fitted) -> np.ndarray:
+    """The rows of the tickets that were held out, in their order."""
+    rows: np.ndarray = np.flatnonzero([bool(label) for label in labels])[fitted.held]
+    return rows
 
 
 def left_alone(said: Decided, unknown: np.ndarray) -> Decided:

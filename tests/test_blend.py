@@ -27,6 +27,9 @@ VEHICLES = (
 )
 
 
+PLAIN = {"weights": {"words": 1.0}, "temperature": 1.0, "offset": 0.0}
+
+
 def talk():
     """Texts whose telling word stands in no other: words know nothing, meaning knows all."""
     pairs = zip(FOODS.split(), VEHICLES.split(), strict=True)
@@ -146,12 +149,8 @@ def test_where_words_suffice_no_encoder_is_kept(reader, tmp_path):
     people = [f"person {number}" for number in range(100)]
     model = Triage(encoder=reader)
     model.fit(fields, {"group": labels}, ordered=False, authors=people)
-    model.blends = {
-        "group": Blend(
-            {"words": model.blends["group"].heads["words"]},
-            join({"words": np.eye(2)}, np.arange(2)),
-        )
-    }
+    words = join({"words": np.eye(2)}, np.arange(2))
+    model.blends = {"group": Blend(model.blends["group"].heads, words, words)}
     model.save(tmp_path)
     assert not list(tmp_path.glob("*.onnx"))
     assert json.loads((tmp_path / "triage.json").read_text())["format"] == 3
@@ -160,14 +159,29 @@ def test_where_words_suffice_no_encoder_is_kept(reader, tmp_path):
 @pytest.mark.parametrize(
     ("file", "change", "said"),
     [
-        ("kind/blend.json", {"weights": {}}, "wanted some of"),
-        ("kind/blend.json", {"weights": {"smell": 1.0}}, "wanted some of"),
-        ("kind/blend.json", {"weights": {"meaning": -1.0}}, "must be a number above 0"),
-        ("kind/blend.json", {"weights": {"meaning": True}}, "must be a number above 0"),
-        ("kind/blend.json", {"temperature": 0.0}, "temperature must be above 0"),
+        ("kind/blend.json", {"joined": PLAIN | {"weights": {}}}, "wanted some of"),
+        ("kind/blend.json", {"joined": PLAIN | {"weights": {"smell": 1.0}}}, "wanted some of"),
+        (
+            "kind/blend.json",
+            {"joined": PLAIN | {"weights": {"meaning": -1.0}}},
+            "number above 0",
+        ),
+        (
+            "kind/blend.json",
+            {"joined": PLAIN | {"weights": {"meaning": True}}},
+            "number above 0",
+        ),
+        (
+            "kind/blend.json",
+            {"joined": PLAIN | {"temperature": 0.0}},
+            "must be above 0",
+        ),
+        ("kind/blend.json", {"fast": PLAIN | {"weights": {"meaning": 1.0}}}, "wanted some of"),
+        ("cascade.json", {"thresholds": {"kind": 2.0}}, "must lie in"),
+        ("cascade.json", {"thresholds": {}}, "wanted \\['kind'\\]"),
         ("meaning.json", {"columns": "body"}, "columns is str, wanted list"),
         ("encoder.json", {"n_dimensions": 7}, "cannot read a text"),
-        ("triage.json", {"format": 2}, "format is 2, wanted 3 or 4; train again"),
+        ("triage.json", {"format": 2}, "format is 2, wanted 3 or 5; train again"),
     ],
 )
 def test_json_that_does_not_fit_is_refused(saved, file, change, said):

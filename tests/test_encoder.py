@@ -106,13 +106,13 @@ def test_reading_needs_no_torch(saved):
 
 
 def test_a_graph_that_cannot_run_is_refused(reader, tmp_path):
-    Encoder(b"no graph", reader.tokenizer, reader.n_dimensions).save(tmp_path)
+    Encoder(b"no graph", reader.tokenizer, reader.n_dimensions, reader.table).save(tmp_path)
     with pytest.raises(ValueError, match=r"encoder\.onnx cannot read a text"):
         Encoder.load(tmp_path)
 
 
 def test_vectors_of_another_length_are_refused(reader, tmp_path):
-    Encoder(reader.model, reader.tokenizer, 7).save(tmp_path)
+    Encoder(reader.model, reader.tokenizer, 7, reader.table).save(tmp_path)
     with pytest.raises(ValueError, match=r"encoder\.onnx cannot read a text"):
         Encoder.load(tmp_path)
 
