@@ -10,6 +10,7 @@ HELP = {
     "forewarn_requests_total": ("counter", "Requests answered, by route and status."),
     "forewarn_request_seconds": ("histogram", "Time from the request's head to the answer's end."),
     "forewarn_decisions_total": ("counter", "Decisions given, by desk, target and kind."),
+    "forewarn_tickets_scored_total": ("counter", "Tickets scored, by desk and tier."),
     "forewarn_model_info": ("gauge", "The model served for a desk; always 1."),
     "forewarn_model_loaded": ("gauge", "1 when the promoted model is served, 0 when it is not."),
 }
@@ -24,6 +25,7 @@ class Figures:
         self._slower: Counter[tuple[str, float]] = Counter()
         self._seconds: Counter[str] = Counter()
         self._decisions: Counter[tuple[str, str, str]] = Counter()
+        self._tiers: Counter[tuple[str, str]] = Counter()
 
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
         with self._lock:
@@ -34,6 +36,10 @@ class Figures:
     def count_decisions(self, desk: str, target: str, decisions: Iterable[str]) -> None:
         with self._lock:
             self._decisions.update((desk, target, decision) for decision in decisions)
+
+    def count_tiers(self, desk: str, tiers: Iterable[str]) -> None:
+        with self._lock:
+            self._tiers.update((desk, tier) for tier in tiers)
 
     def text(
         self,
@@ -53,6 +59,7 @@ class Figures:
                 "forewarn_requests_total": list(self._request_lines()),
                 "forewarn_request_seconds": list(self._second_lines()),
                 "forewarn_decisions_total": list(self._decision_lines(sees)),
+                "forewarn_tickets_scored_total": list(self._tier_lines(sees)),
             }
         blocks["forewarn_model_info"] = [
             line("forewarn_model_info", {"desk": desk, "version": version, "run_id": run}, 1)
@@ -87,6 +94,11 @@ class Figures:
             labels = {"desk": desk, "target": target, "decision": decision}
             if sees(desk):
                 yield line("forewarn_decisions_total", labels, count)
+
+    def _tier_lines(self, sees: Callable[[str], bool]) -> Iterator[str]:
+        for (desk, tier), count in sorted(self._tiers.items()):
+            if sees(desk):
+                yield line("forewarn_tickets_scored_total", {"desk": desk, "tier": tier}, count)
 
 
 def headed(name: str, rows: list[str]) -> list[str]:

@@ -16,6 +16,7 @@ from api.limits import json_body
 from api.problems import Problem, invalid, request_id_of
 from api.service import Served, Service
 from data.masking import mask
+from models.blend import Tier
 from models.priority import Derived
 from models.triage import Decided, Triage
 from models.why import MAX_READINGS
@@ -87,12 +88,16 @@ class PriorityOut(BaseModel):
 
 
 class ScoredOut(BaseModel):
+    """`tier` is fast where words settled every target, full where an encoder read the ticket."""
+
     external_id: str | None
+    tier: Tier
     targets: dict[str, TargetOut]
     priority: PriorityOut | None = None
 
 
 class Scored(NamedTuple):
+    tier: Tier
     targets: dict[str, TargetOut]
     more: dict[str, PriorityOut]
 
@@ -169,12 +174,18 @@ async def score(
     for target in champion.triage.targets:
         decisions = (found.targets[target].decision for found in results)
         service.figures.count_decisions(desk, target, decisions)
+    service.figures.count_tiers(desk, (found.tier for found in results))
     return ScoresOut(
         request_id=request_id_of(request),
         desk=desk,
         model=model_of(champion),
         results=[
-            ScoredOut(external_id=ticket.external_id, targets=found.targets, **found.more)
+            ScoredOut(
+                external_id=ticket.external_id,
+                tier=found.tier,
+                targets=found.targets,
+                **found.more,
+            )
             for ticket, found in zip(tickets, results, strict=True)
         ],
     )
@@ -274,7 +285,7 @@ def scored(
 ) -> list[Scored]:
     """For each ticket, each target. Texts are masked as they were when the model learnt."""
     masked = {name: list(map(mask, texts)) for name, texts in columns.items()}
-    probabilities, decided = triage.answer(masked)
+    probabilities, decided, read = triage.answer(masked)
     by_target = {
         name: told(found, triage.promises[name].precision) for name, found in decided.items()
     }
@@ -282,6 +293,7 @@ def scored(
     n_tickets = len(next(iter(columns.values())))
     results = [
         Scored(
+            "full" if read[i] else "fast",
             {name: outs[i] for name, outs in by_target.items()},
             {"priority": priorities[i]} if priorities else {},
         )

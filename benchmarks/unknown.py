@@ -49,7 +49,7 @@ def one(model: Triage, target: str, fields: dict[str, list[str]], truth: np.ndar
     assert model.meaning is not None
     assert model.novelty is not None
     x, novelty = model.meaning.transform(fields), model.novelty
-    probabilities = model.predict_proba(fields)
+    probabilities = model.predict_proba(fields, "full")
     similar = x @ widened(novelty.kept, novelty.scale)
     score = novelty.score(x, probabilities)[target]
     signs = -probabilities[target].max(axis=1), -nearest(similar, NEAREST)[1].mean(axis=1), score

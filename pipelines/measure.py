@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from models.blend import Tier
 from models.classifier import Fields
 from models.evaluate import (
     Bin,
@@ -60,19 +61,28 @@ class Measured:
 
 
 class Predicted(NamedTuple):
-    """For each target probabilities (n_tickets, n_classes), and which tickets are unknown to it."""
+    """For each target probabilities (n_tickets, n_classes), and which tickets are unknown to it.
+
+    `read` (n_tickets,) says which of them the full tier answered.
+    """
 
     probabilities: dict[str, np.ndarray]
     unknown: dict[str, np.ndarray]
+    read: np.ndarray
 
 
-def predict(model: Triage, fields: Fields, report: Report = silent) -> Predicted:
-    """What the model makes of tickets, some at a time, so that there is progress to tell."""
+def predict(
+    model: Triage, fields: Fields, report: Report = silent, *, tier: Tier | None = None
+) -> Predicted:
+    """What the model makes of tickets, some at a time, so that there is progress to tell.
+
+    With a `tier` all of them are answered by that one.
+    """
     n = len(next(iter(fields.values())))
     parts = []
     for start in range(0, n, ROWS_AT_ONCE):
         some = {name: texts[start : start + ROWS_AT_ONCE] for name, texts in fields.items()}
-        parts.append(model.answer(some))
+        parts.append(model.answer(some, tier))
         report(min(start + ROWS_AT_ONCE, n), n)
     return Predicted(
         {one: np.concatenate([part.probabilities[one] for part in parts]) for one in model.targets},
@@ -80,6 +90,7 @@ def predict(model: Triage, fields: Fields, report: Report = silent) -> Predicted
             one: np.concatenate([part.decided[one].unknown for part in parts])
             for one in model.targets
         },
+        np.concatenate([part.read for part in parts]),
     )
 
 

@@ -83,7 +83,7 @@ def fields_of(
 
 def predicted(model: Triage, fields: Mapping[str, Sequence[str]]) -> Iterator[tuple[object, ...]]:
     """A row a ticket, under `header`."""
-    probabilities, decided = model.answer(fields)
+    probabilities, decided, _ = model.answer(fields)
     columns: list[Sequence[object]] = []
     for target, one in decided.items():
         guess = model.classes[target][probabilities[target].argmax(axis=1)]

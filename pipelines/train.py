@@ -36,6 +36,8 @@ from pipelines.measure import (
 from pipelines.models import promote, served
 from pipelines.priority import matrix_for
 from pipelines.split import Split, SplitBy, split
+from pipelines.tiers import table_of, tier_rows
+from pipelines.tiers import told as told_tiers
 from pipelines.workspace import Workspace, model_name
 
 if TYPE_CHECKING:
@@ -108,11 +110,16 @@ def train(
         f"Learn from {len(parts.train):,} tickets",
         lambda report: fit(parts, recipe, home, matrix, report),
     )
-    probabilities, unknown = step(
+    given = step(
         f"Measure on {len(parts.test):,} tickets",
         lambda report: predict(model, parts.test.fields, report),
     )
-    measured = evaluate(model, parts, probabilities, unknown)
+    tiers = step(
+        "Compare the tiers",
+        lambda report: tier_rows(model, parts.test, given, report),
+    )
+    probabilities = given.probabilities
+    measured = evaluate(model, parts, probabilities, given.unknown)
     key = pseudonym_key(place.settings)
     shown = step(
         "Ask the served model the same",
@@ -120,12 +127,12 @@ def train(
     )
     registry = step("Open the registry", lambda _: place.registry())
     beside = priority.told(model, parts.test, probabilities)
-    notes = (*parts.notes, *promise_notes(model.promises), *why_not, *beside)
+    notes = (*parts.notes, *promise_notes(model.promises), *told_tiers(tiers), *why_not, *beside)
     logged = step(
         "Write the report",
         lambda _: described(name, model, parts, probabilities, measured, notes),
     )
-    tables = {**logged.tables, **shown}
+    tables = {**logged.tables, "tiers": table_of(tiers), **shown}
     version = step(
         "Register the model",
         lambda _: log(

@@ -471,6 +471,7 @@ def test_figures_are_told_to_prometheus(client):
     )
     assert 'route="/v1/alerts/{id}",status="404"} 1\n' in text
     assert 'forewarn_decisions_total{desk="default",target="group",decision="auto"} 2\n' in text
+    assert 'forewarn_tickets_scored_total{desk="default",tier="fast"} 2\n' in text
     assert 'forewarn_model_info{desk="default",version="1",run_id="run1"} 1\n' in text
     assert 'forewarn_request_seconds_bucket{route="/v1/tickets/score",le="+Inf"} 1\n' in text
 

@@ -1,0 +1,117 @@
+"""What the fast tier of a model saves, and what it costs: on tickets that it has not seen."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from models.blend import Tier
+from models.triage import Triage
+from pipelines.console import Report, silent
+from pipelines.dataset import Dataset
+from pipelines.measure import Predicted, predict
+
+N_TIMED = 100  # tickets: a second of the slowest models
+
+TIERS: dict[str, Tier | None] = {"fast": "fast", "full": "full", "cascade": None}
+"""Either tier for every ticket, and what is served: the full one where the fast one is unsure."""
+
+
+class TierRow(NamedTuple):
+    """One way to answer: of all test tickets the share that was read, its cost, how often right.
+
+    `ms` is CPU milliseconds a ticket, one by one, all targets; `accuracy` is a target's.
+    """
+
+    tier: str
+    read: float
+    ms: float
+    accuracy: Mapping[str, float]
+
+
+def tier_rows(
+    model: Triage, test: Dataset, served: Predicted, report: Report = silent
+) -> list[TierRow]:
+    """A row each of `TIERS`; none where the model has one tier. `served` is by both."""
+    if model.cascade is None:
+        return []
+    given = {"cascade": served}
+    for name in ("fast", "full"):
+        given[name] = predict(model, test.fields, report, tier=TIERS[name])
+    return [
+        TierRow(
+            name,
+            float(given[name].read.mean()),
+            ticket_ms(model, test, tier),
+            {
+                target: right(model.classes[target], one, test.labels[target])
+                for target, one in given[name].probabilities.items()
+            },
+        )
+        for name, tier in TIERS.items()
+    ]
+
+
+def right(classes: np.ndarray, probabilities: np.ndarray, labels: Sequence[str | None]) -> float:
+    """Share of the labelled tickets whose best guess is right.
+
+    >>> given = np.array([[0.9, 0.1], [0.4, 0.6], [1.0, 0.0]])
+    >>> right(np.array(["net", "print"]), given, ["net", "net", None])
+    0.5
+    """
+    known = np.array([bool(label) for label in labels])
+    guess = classes[probabilities.argmax(axis=1)]
+    return float((guess[known] == np.array(labels, dtype=object)[known]).mean())
+
+
+def ticket_ms(model: Triage, data: Dataset, tier: Tier | None = None, n: int = N_TIMED) -> float:
+    """CPU milliseconds to answer all targets of one ticket, tickets one by one, nothing cached."""
+    rows = np.random.default_rng(0).permutation(len(data))[:n]
+    some = [data.take([row]).fields for row in rows]
+    keep = None
+    if model.meaning is not None:
+        keep, model.meaning.encoder.keep = model.meaning.encoder.keep, None
+    try:
+        model.answer(some[0], "full")  # what is loaded at first is loaded now
+        began = time.process_time()
+        for fields in some:
+            model.answer(fields, tier)
+        return (time.process_time() - began) / len(some) * 1000
+    finally:
+        if model.meaning is not None:
+            model.meaning.encoder.keep = keep
+
+
+def table_of(rows: Sequence[TierRow]) -> list[dict[str, object]]:
+    """The rows as they are kept with a version."""
+    return [
+        {
+            "tier": row.tier,
+            "read": row.read,
+            "cpu_ms": row.ms,
+            **{f"{target}_accuracy": value for target, value in row.accuracy.items()},
+        }
+        for row in rows
+    ]
+
+
+def told(rows: Sequence[TierRow]) -> tuple[str, ...]:
+    """What a person should know of it, in a sentence.
+
+    >>> told([TierRow("fast", 0.0, 0.5, {"group": 0.9}), TierRow("full", 1.0, 5.0, {"group": 0.93}),
+    ...       TierRow("cascade", 0.2, 1.5, {"group": 0.929})])[0]
+    'the fast tier answers 80% of the tickets: 1.5 ms CPU a ticket, not 5.0 (group .929, not .930)'
+    """
+    if not rows:
+        return ()
+    by = {row.tier: row for row in rows}
+    full, both = by["full"], by["cascade"]
+    right = ", ".join(
+        f"{target} {value:.3f}, not {full.accuracy[target]:.3f}"
+        for target, value in both.accuracy.items()
+    ).replace("0.", ".")
+    return (
+        f"the fast tier answers {1 - both.read:.0%} of the tickets: {both.ms:.1f} ms CPU a ticket,"
+        f" not {full.ms:.1f} ({right})",
+    )
