@@ -83,9 +83,9 @@ def ticket_ms(model: Triage, data: Dataset, tier: Tier | None = None, n: int = N
             model.meaning.encoder.keep = keep
 
 
-def table_of(rows: Sequence[TierRow]) -> list[dict[str, object]]:
-    """The rows as they are kept with a version."""
-    return [
+def tables_of(rows: Sequence[TierRow]) -> dict[str, list[dict[str, object]]]:
+    """The rows as a table to keep with a version; none where the model has one tier."""
+    kept: list[dict[str, object]] = [
         {
             "tier": row.tier,
             "read": row.read,
@@ -94,6 +94,7 @@ def table_of(rows: Sequence[TierRow]) -> list[dict[str, object]]:
         }
         for row in rows
     ]
+    return {"tiers": kept} if kept else {}
 
 
 def told(rows: Sequence[TierRow]) -> tuple[str, ...]:

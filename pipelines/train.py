@@ -17,7 +17,7 @@ import numpy as np
 from data.published import pointer
 from models.priority import Matrix
 from models.triage import Triage
-from pipelines import gate, model_card, priority
+from pipelines import gate, model_card, priority, tiers
 from pipelines.columns import TEXTS
 from pipelines.console import Report, Step, quiet, silent
 from pipelines.dataset import REQUESTER, Dataset, from_file, from_store
@@ -36,8 +36,6 @@ from pipelines.measure import (
 from pipelines.models import promote, served
 from pipelines.priority import matrix_for
 from pipelines.split import Split, SplitBy, split
-from pipelines.tiers import table_of, tier_rows
-from pipelines.tiers import told as told_tiers
 from pipelines.workspace import Workspace, model_name
 
 if TYPE_CHECKING:
@@ -114,9 +112,9 @@ def train(
         f"Measure on {len(parts.test):,} tickets",
         lambda report: predict(model, parts.test.fields, report),
     )
-    tiers = step(
+    compared = step(
         "Compare the tiers",
-        lambda report: tier_rows(model, parts.test, given, report),
+        lambda report: tiers.tier_rows(model, parts.test, given, report),
     )
     probabilities = given.probabilities
     measured = evaluate(model, parts, probabilities, given.unknown)
@@ -127,12 +125,12 @@ def train(
     )
     registry = step("Open the registry", lambda _: place.registry())
     beside = priority.told(model, parts.test, probabilities)
-    notes = (*parts.notes, *promise_notes(model.promises), *told_tiers(tiers), *why_not, *beside)
+    notes = (*parts.notes, *promise_notes(model.promises), *tiers.told(compared), *why_not, *beside)
     logged = step(
         "Write the report",
         lambda _: described(name, model, parts, probabilities, measured, notes),
     )
-    tables = {**logged.tables, "tiers": table_of(tiers), **shown}
+    tables = {**logged.tables, **tiers.tables_of(compared), **shown}
     version = step(
         "Register the model",
         lambda _: log(
