@@ -124,7 +124,8 @@ def test_a_challenger_that_is_as_good_is_served(place, files):
     train(place, recipe(files, "good", "later"), promoted=True)
     report = train(place, recipe(files, "good", "later", seed=1), promoted=True)
     assert report.promoted, report.refused
-    found = gate.paired(place.registry(), name(place), "1", "2")["category"]
+    versions = [place.registry().version(name(place), number) for number in ("1", "2")]
+    found = gate.paired(place.registry(), *versions)["category"]
     assert found.n > 190
     assert found.accuracy_before == pytest.approx(found.accuracy_after, abs=0.02)
 
@@ -151,7 +152,8 @@ def test_no_words_of_a_ticket_are_kept_with_a_version(place, files):
     train(place, recipe(files, "broken", "later"))
     run = place.registry().version(name(place), "2").run_id
     tables = place.settings.home / "mlflow-artifacts" / run / "artifacts" / "tables"
-    names = {"answers.csv", "champion_answers.csv", "learnt.csv", "category_per_class.csv"}
+    names = {"answers.csv", "champion_answers.csv", "learnt.csv", "cpu.csv"}
+    names.add("category_per_class.csv")
     assert {path.name for path in tables.iterdir()} == names
     for path in tables.iterdir():
         assert not any(word in path.read_text() for word in ("toner", "printer", "room"))
