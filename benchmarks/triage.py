@@ -262,10 +262,10 @@ def cells(row: Row) -> list[str]:
 
 
 def beyond_honest(found: Sequence[Row]) -> str:
-    """The targets whose ECE lies above what an honest model's would, in words."""
+    """The targets whose ECE lies above where an honest model's would."""
     beyond = [
         f"{row.name}'s {row.target} by {row.reads}"
         for row in found
         if row.measured.evaluation.ece > row.honest[1]
     ]
-    return f"above it are {', '.join(beyond)}" if beyond else "none lies above it"
+    return ", ".join(beyond) or "none"
