@@ -189,6 +189,16 @@ def timed(place, number, before, after):
     kept.write_text(f"version,before,after\n1,{before},{after}\n")
 
 
+def test_a_judgement_asks_the_registry_for_its_versions_once(place, files, monkeypatch):
+    train(place, recipe(files, "good", "later"), promoted=True)
+    train(place, recipe(files, "broken", "later"))
+    registry, asked = place.registry(), []
+    versions = registry.versions
+    monkeypatch.setattr(registry, "versions", lambda name: asked.append(name) or versions(name))
+    gate.judge(registry, place.settings.home, name(place), "2")
+    assert len(asked) == 1
+
+
 def test_a_challenger_that_takes_much_longer_is_refused_and_served_by_force(place, files):
     train(place, recipe(files, "good", "later"), promoted=True)
     train(place, recipe(files, "good", "later", seed=1))
@@ -274,6 +284,8 @@ def test_the_command_line_compares_refuses_and_obeys_force(place, files):
     given = ["--home", str(place.settings.home), "--desk", place.settings.desk, "models"]
     told = CliRunner().invoke(app, [*given, "compare"])
     assert told.exit_code == 0, told.output
+    assert "Against it: category 'printing' is found in 0%" in told.output
+    assert "CPU a ticket: " in told.output
     refused = CliRunner().invoke(app, [*given, "promote"])
     assert isinstance(refused.exception, gate.Refused)
     forced = CliRunner().invoke(app, [*given, "promote", "--force", "we know"])
