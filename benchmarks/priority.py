@@ -1,12 +1,5 @@
-"""Priority from impact and urgency on public tickets: exact where both are known, and from text.
+"""Priority from impact and urgency on public tickets: exact where both are known, and from text."""
 
-    python -m benchmarks.priority [FOLDER]
-
-FOLDER holds tickets/*.csv.gz; without it FOREWARN_DATA says where, else ../shared/data.
-"""
-
-import os
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -48,13 +41,3 @@ def markdown(found: list[Exact]) -> str:
         for one in found
     ]
     return table(HEADINGS, rows)
-
-
-def main(given: list[str]) -> None:
-    beside = Path(__file__).parent.parent.parent / "shared" / "data"
-    folder = Path(given[0] if given else os.environ.get("FOREWARN_DATA", beside))
-    sys.stdout.write(markdown([derived_exactly(folder)]) + "\n")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

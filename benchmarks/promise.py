@@ -1,13 +1,5 @@
-"""Whether promises are kept: tickets parted at random again and again, each time trained anew.
+"""Whether promises are kept: tickets parted at random again and again, each time trained anew."""
 
-    python -m benchmarks.promise [FOLDER]
-
-FOLDER holds tickets/*.csv.gz; without it FOREWARN_DATA says where, else ../shared/data. With
-FOREWARN_HOME set, meaning is read too, by the encoder that stands or is made there.
-"""
-
-import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +8,6 @@ import numpy as np
 from scipy.stats import binomtest
 
 from benchmarks.triage import existing, once
-from features.embedding import Encoder, Meaning
 from features.text import TextFeatures
 from models.blend import Blend
 from models.conformal import LEVEL
@@ -94,14 +85,10 @@ def pools(folder: Path) -> Iterator[tuple[str, Dataset]]:
         yield name, once(_pooled(parts))
 
 
-def rows(
-    folder: Path, *, encoder: Encoder | None = None, n_splits: int = N_SPLITS
-) -> Iterator[Row]:
+def rows(folder: Path, *, n_splits: int = N_SPLITS) -> Iterator[Row]:
     """Every target of every set. What a text's features are is settled without any label."""
     for name, data in pools(folder):
         xs: dict[str, Features] = {"words": TextFeatures().fit(data.fields).transform(data.fields)}
-        if encoder is not None:
-            xs["meaning"] = Meaning(encoder).fit(data.fields).transform(data.fields)
         for target, labels in data.labels.items():
             known = np.flatnonzero([bool(label) for label in labels])
             own = {view: x[known] for view, x in xs.items()}
@@ -172,22 +159,3 @@ def cells(row: Row) -> list[str]:
         f"{row.share('n_inside', 'n', 'n_auto'):.3f}",
         f"{row.share('n_members', 'n', 'n_auto'):.2f}",
     ]
-
-
-def main(given: Sequence[str], environ: Mapping[str, str]) -> None:
-    beside = Path(__file__).parent.parent.parent / "shared" / "data"
-    folder = Path(given[0] if given else environ.get("FOREWARN_DATA", beside))
-    encoder = _encoder(environ.get("FOREWARN_HOME"))
-    sys.stdout.write(markdown(list(rows(folder, encoder=encoder))) + "\n")
-
-
-def _encoder(home: str | None) -> Encoder | None:
-    if home is None:
-        return None
-    from pipelines.encoder import encoder
-
-    return encoder(Path(home))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:], os.environ)

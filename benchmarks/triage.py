@@ -1,13 +1,8 @@
 """Triage on public tickets: how often it is right, how honest, how fast.
 
-    python -m benchmarks.triage [FOLDER]
-
-FOLDER holds tickets/*.csv.gz; without it FOREWARN_DATA says where, else ../shared/data. Nothing
-that was learnt or read before is used again: the times are those of a first training.
+Nothing that was learnt or read before is used again: the times are those of a first training.
 """
 
-import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,14 +14,10 @@ import numpy as np
 from benchmarks.page import table
 from features.embedding import Encoder
 from models.blend import Tier
-from models.compare import Baseline, against_commonest
 from models.evaluate import N_BINS
-from models.signal import Signal
 from models.triage import Decided, Triage
-from pipelines import audit
 from pipelines.dataset import Dataset, from_file
 from pipelines.encoder import encoder
-from pipelines.gate import baseline_reasons
 from pipelines.measure import Measured, measure, predict
 from pipelines.split import Split, split
 from pipelines.tiers import TIERS, ticket_ms
@@ -84,19 +75,6 @@ class Row(NamedTuple):
     honest: tuple[float, float]
     train_seconds: float
     ticket_ms: float
-
-
-class Control(NamedTuple):
-    """A set of which nothing can be learnt: the audit's verdict, and a model's on unseen tickets.
-
-    `refused` says what the gate has against serving that model; "" is nothing.
-    """
-
-    name: str
-    target: str
-    signal: Signal
-    baseline: Baseline
-    refused: str
 
 
 def banking77(folder: Path) -> Split:
@@ -263,34 +241,6 @@ def rows(folder: Path) -> Iterator[Row]:
             yield from run(name, parts, reader)
 
 
-def controls(folder: Path) -> list[Control]:
-    """The two sets of which nothing can be learnt: whoever reports a gain on them leaks."""
-    hadoop = existing(folder, "gitbugs_hadoop.csv.gz")
-    invented = existing(folder, "SYNTHETIC_kaggle_customer_support_tickets.csv.gz")
-    return [
-        control("Hadoop issues", hadoop, ("Summary", "Description"), "Priority"),
-        control("invented tickets", invented, ("Ticket Subject", "Ticket Description"),
-                "Ticket Type"),
-    ]  # fmt: skip
-
-
-def control(name: str, path: Path, text: tuple[str, ...], target: str) -> Control:
-    """Audit one, and learn it by words nevertheless."""
-    question = audit.Question(path, (target,), text)
-    tickets = audit.read(question)
-    twins = audit.same(tickets.data.texts())
-    audited = audit.audit_target(tickets, target, audit.features(tickets.data), twins, question)
-    parts = split(from_file(path, text, (target,)))
-    model = Triage().fit(parts.train.fields, parts.train.labels, ordered=parts.ordered)
-    (given,) = answers(model, parts.test).values()
-    truth = np.array([label or "" for label in given.labels], dtype=object)
-    guess = given.classes[given.probabilities.argmax(axis=1)]
-    baseline = against_commonest(truth[truth != ""], guess[truth != ""])
-    against, _ = baseline_reasons("1", {target: baseline})
-    assert audited.signal is not None, "both are large enough"
-    return Control(name, target, audited.signal, baseline, "; ".join(against))
-
-
 def markdown(found: Sequence[Row]) -> str:
     """The rows as a table."""
     return table(HEADINGS, [cells(row) for row in found])
@@ -317,28 +267,11 @@ def cells(row: Row) -> list[str]:
     ]
 
 
-CONTROLS = ("set", "target", "test", "commonest", "accuracy", "audit: a signal", "gate")
-
-
-def controls_markdown(found: Sequence[Control]) -> str:
-    """The controls as a table."""
-    return table(CONTROLS, [
-        [
-            *(one.name, one.target, f"{one.baseline.n:,}", f"{one.baseline.majority:.3f}"),
-            f"{one.baseline.accuracy:.3f}",
-            "yes" if one.signal.found else "a trace" if one.signal.trace else "no",
-            "refused" if one.refused else "served",
-        ]
-        for one in found
-    ])  # fmt: skip
-
-
-def main(given: list[str]) -> None:
-    beside = Path(__file__).parent.parent.parent / "shared" / "data"
-    folder = Path(given[0] if given else os.environ.get("FOREWARN_DATA", beside))
-    found = list(rows(folder))
-    sys.stdout.write(f"{markdown(found)}\n\n{controls_markdown(controls(folder))}\n")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+def beyond_honest(found: Sequence[Row]) -> str:
+    """The targets whose ECE lies above where an honest model's would."""
+    beyond = [
+        f"{row.name}'s {row.target} by {row.reads}"
+        for row in found
+        if row.measured.evaluation.ece > row.honest[1]
+    ]
+    return ", ".join(beyond) or "none"

@@ -21,6 +21,9 @@ PRIVATE_KEY = re.compile(
     r".*?(?:-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----|\Z)",
     re.DOTALL,
 )
+KEY_LINE = re.compile(  # of a private key that lost its first line, as in a row of a torn file
+    r"(?m)^(?=[a-z0-9+/]*+[A-Z])(?=[A-Z0-9+/]*+[a-z])(?=[A-Za-z+/]*+[0-9])[A-Za-z0-9+/]{60,76}+\r?$"
+)
 URL_LOGIN = re.compile(r"(?<=://)[^\s:/@<>]*+:[^\s/?#<>]{1,200}@(?=[\w\[])")
 TOKEN = re.compile(
     r"(?<![\w-])(?:"
@@ -76,7 +79,7 @@ PASSWORD = re.compile(
     r"(?: (?:is|was|ist|war|est|es) (?:(?:now|still|currently|just) )?"
     r"|(?: is)?(?: (?:set|changed))? to (?=\S*\d)"
     r"| (?=\S*[a-z])(?=\S*\d)(?=\S*[!#$%&*?@^]))))"
-    r"(?!<(?:email|phone|card|secret)>)(?=[^\s\w]{0,9}\w)"
+    r"(?!<(?:email|phone|card|iban|secret)>)(?=[^\s\w]{0,9}\w)"
     rf"(?!{PROSE})(?:\"[^\"\n]{{1,200}}\"|'[^'\n]{{1,200}}'|(?:(?!</?[a-z]{{1,8}}[ />])\S)++)"
 )
 PASSWORD_HINTS = ("pass", "pw", "pswd", "kennwort", "contraseña", "senha")
@@ -88,7 +91,7 @@ PIN_HINTS = ("pin", "otp", "cv", "code")
 
 
 def mask(text: str) -> str:
-    """`text` with <email>, <phone>, <card> and <secret> in place of what they name.
+    """`text` with <email>, <phone>, <card>, <iban> and <secret> in place of what they name.
 
     Secrets are keys, tokens and passwords. Masking twice changes nothing.
 
@@ -125,6 +128,8 @@ def _mask_secrets(text: str) -> str:
     lower = text.lower()
     if "private key" in lower:
         text = PRIVATE_KEY.sub("<secret>", text)
+    if len(text) >= 60:
+        text = KEY_LINE.sub("<secret>", text)
     if _any_in(PASSWORD_HINTS, lower):
         text = PASSWORD.sub(r"\1<secret>", text)
     if _any_in(PIN_HINTS, lower):

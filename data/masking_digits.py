@@ -1,4 +1,4 @@
-"""Card and phone numbers, told apart from ticket numbers, dates, addresses and amounts."""
+"""Card, account and phone numbers, told apart from ticket numbers, dates, addresses and amounts."""
 
 import re
 
@@ -11,6 +11,12 @@ CARD = re.compile(  # what the issuers' ranges allow; Luhn alone passes a tenth 
     r"|3[47][0-9]{13}|3[0689][0-9]{12}|35[0-9]{14}"
     r"|6[0-9]{15,18}|5[0678][0-9]{14,17}"
 )
+
+IBAN = re.compile(
+    r"(?i)(?<![a-z0-9])[a-z]{2}[0-9]{2}(?:[ \u00a0-]?[a-z0-9]{4}){2,7}"
+    r"(?:[ \u00a0-]?[a-z0-9]{1,3})?(?![a-z0-9])"
+)
+FEWEST, MOST = 15, 34  # letters and digits of an IBAN (ISO 13616), Norway's the shortest
 
 GAP = r"[ ()./\u00a0-]{0,3}"
 START = r"(?<![\w.,:+/-])"
@@ -65,19 +71,41 @@ BEFORE = 32  # characters in which the word that names a number is looked for
 
 
 def mask_digits(text: str) -> str:
-    """`text` with card and phone numbers replaced.
+    """`text` with card, account (IBAN) and phone numbers replaced.
 
     >>> mask_digits("Tel. 030/1234567, order 234-567-8901 from 10.20.30.40")
     'Tel. <phone>, order 234-567-8901 from 10.20.30.40'
+    >>> mask_digits("refund to GB29 NWBK 6016 1331 9268 19 please")
+    'refund to <iban> please'
     """
     if not MANY_DIGITS.search(text):
         return text
+    text = IBAN.sub(_mask_iban, text)
     text = DIGIT_GROUPS.sub(_mask_cards, text)
     text = INTERNATIONAL.sub("<phone>", text)
     text = ANY_NUMBER.sub(_mask_named, text)
     for pattern in (PAIRS, NATIONAL, COMPACT, AMERICAN):
         text = pattern.sub(_mask_unnamed, text)
     return text
+
+
+def _mask_iban(match: re.Match[str]) -> str:
+    """Mask the longest start, up to a gap, that is an account; a word may follow it."""
+    run = match.group()
+    ends = [len(run), *(gap.start() for gap in reversed([*re.finditer("[ \u00a0-]", run)]))]
+    end = next((end for end in ends if _is_iban(re.sub("[ \u00a0-]", "", run[:end]))), None)
+    return run if end is None else "<iban>" + run[end:]
+
+
+def _is_iban(text: str) -> bool:
+    """Whether the check digits are those that ISO 7064 (mod 97) wants.
+
+    >>> _is_iban("GB29NWBK60161331926819"), _is_iban("GB29NWBK60161331926818")
+    (True, False)
+    """
+    if not FEWEST <= len(text) <= MOST:
+        return False
+    return int("".join(str(int(one, 36)) for one in text[4:] + text[:4])) % 97 == 1
 
 
 def _mask_cards(match: re.Match[str]) -> str:

@@ -117,12 +117,7 @@ class Registry:
 
     def version(self, name: str, number: str) -> Version:
         """One version of `name`; LookupError says which there are."""
-        versions = self.versions(name)
-        for version in versions:
-            if version.number == str(number):
-                return version
-        known = ", ".join(version.number for version in versions) or "none"
-        raise LookupError(f"no version {number} of {name!r} in the registry; there are: {known}")
+        return among(self.versions(name), name, number)
 
     def by_alias(self, name: str, alias: str) -> Version | None:
         """The version of `name` that bears `alias` (champion, challenger), if one does."""
@@ -149,9 +144,9 @@ class Registry:
                 shutil.copyfile(came / path, _at(to, _unspelt(path)))
         return to
 
-    def table(self, name: str, number: str, path: str) -> list[dict[str, str]]:
+    def table(self, version: Version, path: str) -> list[dict[str, str]]:
         """The rows of a table that was logged with a version; none where there is no such table."""
-        run_id, place = self.version(name, number).run_id, f"tables/{_key(path)}.csv"
+        run_id, place = version.run_id, f"tables/{_key(path)}.csv"
         if place not in {one.path for one in self.client.list_artifacts(run_id, "tables")}:
             return []
         with tempfile.TemporaryDirectory() as aside:
@@ -213,6 +208,15 @@ class Registry:
             return {}
         runs = _pages(self.client.search_runs, experiment_ids=[experiment.experiment_id])
         return {run.info.run_id: dict(run.data.metrics) for run in runs}
+
+
+def among(versions: Sequence[Version], name: str, number: str) -> Version:
+    """Version `number` of these of `name`; LookupError says which there are."""
+    for version in versions:
+        if version.number == str(number):
+            return version
+    known = ", ".join(version.number for version in versions) or "none"
+    raise LookupError(f"no version {number} of {name!r} in the registry; there are: {known}")
 
 
 def _create(database: Path) -> None:

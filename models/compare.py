@@ -29,8 +29,11 @@ class Baseline(NamedTuple):
     p: float
 
 
-class Recall(NamedTuple):
-    """One class: share of its `n` tickets found before and after. `p`: chance of such a fall."""
+class Part(NamedTuple):
+    """A class or a language: share of its `n` tickets that was right before and after.
+
+    `p` is the chance that luck makes it fall so far.
+    """
 
     label: str
     n: int
@@ -48,6 +51,7 @@ class Comparison(NamedTuple):
 
     `p_better` and `p_worse` are the chances that luck alone makes it lead, or fall back, so far.
     `ece_rise` is what the calibration error rises by at least, at 95 % (bootstrap over tickets).
+    Of classes the part that is right is the recall; the one that fell furthest comes first.
     """
 
     n: int
@@ -58,7 +62,8 @@ class Comparison(NamedTuple):
     ece_before: float
     ece_after: float
     ece_rise: float
-    recalls: tuple[Recall, ...]
+    classes: tuple[Part, ...]
+    languages: tuple[Part, ...] = ()
 
 
 def against_commonest(truth: np.ndarray, label: np.ndarray) -> Baseline:
@@ -80,8 +85,17 @@ def against_commonest(truth: np.ndarray, label: np.ndarray) -> Baseline:
     )
 
 
-def compare(truth: np.ndarray, before: Answers, after: Answers, *, seed: int = 0) -> Comparison:
+def compare(
+    truth: np.ndarray,
+    before: Answers,
+    after: Answers,
+    *,
+    languages: np.ndarray | None = None,
+    seed: int = 0,
+) -> Comparison:
     """Paired: a ticket that both get right, or both wrong, tells nothing of which is better.
+
+    `languages` (n_tickets,) says what each ticket is written in; without it none are compared.
 
     >>> truth = np.array(["net", "print"] * 10, dtype=object)
     >>> sure = np.ones(20)
@@ -89,7 +103,7 @@ def compare(truth: np.ndarray, before: Answers, after: Answers, *, seed: int = 0
     >>> found = compare(truth, Answers(truth, sure), Answers(broken, sure))
     >>> found.accuracy_after, round(found.p_worse, 4), found.p_better
     (0.5, 0.001, 1.0)
-    >>> [(one.label, one.fall) for one in found.recalls]
+    >>> [(one.label, one.fall) for one in found.classes]
     [('print', 1.0), ('net', 0.0)]
     """
     if not len(truth):
@@ -106,7 +120,8 @@ def compare(truth: np.ndarray, before: Answers, after: Answers, *, seed: int = 0
         ece_before=_ece(gaps[0], places[0]),
         ece_after=_ece(gaps[1], places[1]),
         ece_rise=_least_rise(gaps, places, np.random.default_rng(seed)),
-        recalls=tuple(_recalls(truth, old, new)),
+        classes=tuple(_parts(truth, old, new)),
+        languages=() if languages is None else tuple(_parts(languages, old, new)),
     )
 
 
@@ -139,14 +154,14 @@ def holm(ps: Sequence[float]) -> list[float]:
     return corrected
 
 
-def _recalls(truth: np.ndarray, old: np.ndarray, new: np.ndarray) -> list[Recall]:
-    """Every class that occurs, the one that fell furthest first."""
+def _parts(names: np.ndarray, old: np.ndarray, new: np.ndarray) -> list[Part]:
+    """Every part that occurs among `names` (n_tickets,), the one that fell furthest first."""
     found = []
-    for label in sorted(set(truth)):
-        own = truth == label
+    for name in sorted(set(names)):
+        own = names == name
         p = p_better(old[own], new[own])
-        recalls = float(old[own].mean()), float(new[own].mean())
-        found.append(Recall(str(label), int(own.sum()), *recalls, p))
+        shares = float(old[own].mean()), float(new[own].mean())
+        found.append(Part(str(name), int(own.sum()), *shares, p))
     return sorted(found, key=lambda one: -one.fall)
 
 

@@ -7,39 +7,44 @@ asked at any time, without the tickets.
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from data.masking import pseudonym
 from data.published import open_published, pointer
+from data.registry import among
 from models.compare import (
     LUCK,
     Answers,
     Baseline,
     Comparison,
-    Recall,
+    Part,
     against_commonest,
     compare,
     holm,
 )
 from models.triage import Triage
 from pipelines.dataset import Dataset
-from pipelines.measure import predict
+from pipelines.languages import UNTOLD, language_of
+from pipelines.measure import cpu_ms, predict
 
 if TYPE_CHECKING:
-    from data.registry import Registry
+    from data.registry import Registry, Version
 
-ANSWERS, CHAMPIONS, LEARNT = "answers", "champion_answers", "learnt"
+ANSWERS, CHAMPIONS, LEARNT, PACE = "answers", "champion_answers", "learnt", "cpu"
 GATE, FORCED = "forewarn.gate", "forewarn.forced"
 
 ENOUGH = 50  # test tickets from which a model that has anything to say shows it
 CLASS_MARGIN = 0.05  # a class may lose so much of its recall: some must, where others gain
 FIRST_MARGIN = 0.02  # and the first priority so much
+LANGUAGE_MARGIN = 0.03  # a language has more tickets than a class, so that less is seen
 ECE_MARGIN = 0.01
+TIMES_SLOWER, MS_SLOWER = 2.0, 5.0  # both: a model that takes no time may take twice as long
 FIRST = re.compile(r"(p|prio|priority)?[\s_-]*1\b.*|critical|blocker|urgent|highest", re.IGNORECASE)
 
 Row = Mapping[str, object]
@@ -57,10 +62,23 @@ COLUMNS = [
     "ECE before",
     "ECE after",
 ]
+LANGUAGE_COLUMNS = ["target", "language", "tickets", "before", "after"]
 
 
 class Refused(ValueError):
     """A version that the gate does not let through; its message says why."""
+
+
+class Pace(NamedTuple):
+    """CPU milliseconds a ticket of the model that is served and of another, in the same minute."""
+
+    before: float
+    after: float
+
+    @property
+    def slower(self) -> bool:
+        longer = self.after > TIMES_SLOWER * self.before
+        return longer and self.after - self.before > MS_SLOWER
 
 
 @dataclass(frozen=True)
@@ -72,12 +90,21 @@ class Verdict:
     baselines: Mapping[str, Baseline]
     comparisons: Mapping[str, Comparison]
     champion: str | None
+    pace: Pace | None = None
 
     def rows(self) -> list[list[str]]:
         """A row a target for a table under `COLUMNS`; "-" where nothing was compared."""
         return [
             _row(target, one, self.comparisons.get(target))
             for target, one in self.baselines.items()
+        ]
+
+    def language_rows(self) -> list[list[str]]:
+        """A row a target and language for a table under `LANGUAGE_COLUMNS`."""
+        return [
+            [target, one.label, f"{one.n:,}", f"{one.before:.3f}", f"{one.after:.3f}"]
+            for target, found in self.comparisons.items()
+            for one in _spoken(found)
         ]
 
     def text(self) -> str:
@@ -94,10 +121,13 @@ class Kept:
     tickets: tuple[str, ...]
     truth: np.ndarray
     answers: Answers
+    languages: np.ndarray
 
     def take(self, rows: Sequence[int]) -> "Kept":
-        given = Answers(*(column[list(rows)] for column in self.answers))
-        return Kept(tuple(self.tickets[row] for row in rows), self.truth[list(rows)], given)
+        some = np.array(rows, dtype=int)
+        given = Answers(*(column[some] for column in self.answers))
+        tickets = tuple(self.tickets[row] for row in rows)
+        return Kept(tickets, self.truth[some], given, self.languages[some])
 
 
 def evidence(
@@ -108,9 +138,14 @@ def evidence(
     probabilities: Mapping[str, np.ndarray],
     train: Dataset,
     test: Dataset,
+    *,
+    clock: Callable[[], float] = time.process_time,
 ) -> dict[str, list[Row]]:
-    """What the gate will want to know of a training, as tables to log with it."""
-    tickets = identities(test, key)
+    """What the gate will want to know of a training, as tables to log with it.
+
+    `clock` counts the seconds of CPU that the models take.
+    """
+    tickets = list(zip(identities(test, key), language_of(test.plain()), strict=True))
     tables = {
         ANSWERS: list(_answers(model, probabilities, test, tickets)),
         LEARNT: [{"ticket": one} for one in sorted(set(identities(train, key)))],
@@ -124,7 +159,11 @@ def evidence(
     except ValueError:  # it reads columns that these tickets do not have: nothing to compare
         return tables
     rows = _answers(champion, given, test, tickets)
-    return tables | {CHAMPIONS: [{"version": number, **row} for row in rows]}
+    before, after = cpu_ms([champion, model], test.fields, clock=clock)
+    return tables | {
+        CHAMPIONS: [{"version": number, **row} for row in rows],
+        PACE: [{"version": number, "before": f"{before:.3f}", "after": f"{after:.3f}"}],
+    }
 
 
 def identities(data: Dataset, key: str) -> list[str]:
@@ -136,37 +175,57 @@ def judge(registry: "Registry", home: Path, name: str, number: str) -> Verdict:
     """Whether version `number` may be served instead of what is served now."""
     now = pointer(home, name)
     champion = None if now is None or now.version == number else now.version
-    kept = answers_of(registry.table(name, number, ANSWERS))
+    versions = registry.versions(name)
+    version = among(versions, name, number)
+    kept = answers_of(registry.table(version, ANSWERS))
     baselines = {
         target: against_commonest(one.truth, one.answers.label) for target, one in kept.items()
     }
     against, warnings = baseline_reasons(number, baselines)
     if champion is None:
         return Verdict(tuple(against), tuple(warnings), baselines, {}, None)
-    comparisons = paired(registry, name, champion, number)
+    before = among(versions, name, champion)
+    comparisons, pace = paired(registry, before, version), pace_of(registry, before, version)
     more, less_sure = reasons(champion, comparisons)
+    if pace is not None and pace.slower:
+        more.append(
+            f"a ticket takes it {pace.after:.1f} ms of CPU, version {champion} {pace.before:.1f}: "
+            f"more than {TIMES_SLOWER:g} times as long, and {MS_SLOWER:g} ms longer"
+        )
+    if pace is None:
+        less_sure.append(f"its speed was not measured beside version {champion}")
     for target in baselines.keys() - comparisons.keys():
         less_sure.append(
             f"{target} was not compared with version {champion}, which is served: there are no "
             "tickets that both were tested on; training anew compares them"
         )
-    return Verdict((*against, *more), (*warnings, *less_sure), baselines, comparisons, champion)
+    told = (*against, *more), (*warnings, *less_sure)
+    return Verdict(*told, baselines, comparisons, champion, pace)
 
 
-def paired(registry: "Registry", name: str, before: str, after: str) -> dict[str, Comparison]:
+def pace_of(registry: "Registry", before: "Version", after: "Version") -> Pace | None:
+    """How long both take for a ticket; None where they were not timed side by side."""
+    for row in registry.table(after, PACE):
+        if row["version"] == before.number:
+            return Pace(float(row["before"]), float(row["after"]))
+    return None
+
+
+def paired(registry: "Registry", before: "Version", after: "Version") -> dict[str, Comparison]:
     """Two versions on the same tickets, which neither has learnt from, target by target."""
-    new = answers_of(registry.table(name, after, ANSWERS))
-    beside = registry.table(name, after, CHAMPIONS)
-    if beside and beside[0]["version"] == before:
+    new = answers_of(registry.table(after, ANSWERS))
+    beside = registry.table(after, CHAMPIONS)
+    if beside and beside[0]["version"] == before.number:
         old = answers_of(beside)
     else:
-        old = answers_of(registry.table(name, before, ANSWERS))
-    learnt = {row["ticket"] for row in registry.table(name, before, LEARNT)}
+        old = answers_of(registry.table(before, ANSWERS))
+    learnt = {row["ticket"] for row in registry.table(before, LEARNT)}
     found = {}
     for target in (target for target in new if target in old):
         ours, theirs = _shared(new[target], old[target], learnt)
         if ours.tickets:
-            found[target] = compare(ours.truth, theirs.answers, ours.answers)
+            given = theirs.answers, ours.answers
+            found[target] = compare(ours.truth, *given, languages=ours.languages)
     return found
 
 
@@ -221,8 +280,12 @@ def _row(target: str, one: Baseline, found: Comparison | None) -> list[str]:
 
 
 def _answers(
-    model: Triage, probabilities: Mapping[str, np.ndarray], test: Dataset, tickets: list[str]
+    model: Triage,
+    probabilities: Mapping[str, np.ndarray],
+    test: Dataset,
+    tickets: Sequence[tuple[str, str]],
 ) -> Iterable[Row]:
+    """A row a label; `tickets` are what tells each apart, and its language."""
     for target in (target for target in model.targets if target in test.labels):
         given = probabilities[target]
         guess, top = model.classes[target][given.argmax(axis=1)], given.max(axis=1)
@@ -230,7 +293,7 @@ def _answers(
             if truth:
                 yield {
                     "target": target,
-                    "ticket": tickets[row],
+                    **dict(zip(("ticket", "language"), tickets[row], strict=True)),
                     "truth": truth,
                     "answer": guess[row],
                     "probability": f"{top[row]:.6f}",
@@ -251,7 +314,8 @@ def _kept(rows: Sequence[Mapping[str, str]]) -> Kept:
         np.array([row[key] for row in rows], dtype=object) for key in ("truth", "answer")
     )
     probability = np.array([float(row["probability"]) for row in rows])
-    return Kept(tuple(row["ticket"] for row in rows), truth, Answers(label, probability))
+    languages = np.array([row.get("language", UNTOLD) for row in rows], dtype=object)
+    return Kept(tuple(row["ticket"] for row in rows), truth, Answers(label, probability), languages)
 
 
 def _shared(ours: Kept, theirs: Kept, learnt: set[str]) -> tuple[Kept, Kept]:
@@ -300,11 +364,7 @@ def reasons(champion: str, comparisons: Mapping[str, Comparison]) -> tuple[list[
             )
         if found.n < ENOUGH:
             warnings.append(f"only {found.n} tickets compare {target} with version {champion}")
-    for target, one, sure in _falls(comparisons):
-        told = (
-            f"{target} {one.label!r} is found in {one.after:.0%} of its {one.n} tickets, by "
-            f"version {champion} in {one.before:.0%}"
-        )
+    for told, sure in _falls(champion, comparisons):
         if sure:
             against.append(told)
         else:
@@ -312,22 +372,41 @@ def reasons(champion: str, comparisons: Mapping[str, Comparison]) -> tuple[list[
     return against, warnings
 
 
-def _falls(comparisons: Mapping[str, Comparison]) -> list[tuple[str, Recall, bool]]:
-    """Classes whose recall fell beyond their margin, and whether beyond chance too.
+def _falls(champion: str, comparisons: Mapping[str, Comparison]) -> list[tuple[str, bool]]:
+    """Classes and languages that fell beyond their margin, and whether beyond chance too.
 
     The classes of all targets are tested together (Holm): of a hundred classes five fall by luck.
-    The first priority is a question of its own, asked before all others.
+    The first priority is a question of its own, asked before all others, and so are languages.
     """
-    classes = [(target, one) for target, found in comparisons.items() for one in found.recalls]
+    classes = [(target, one) for target, found in comparisons.items() for one in found.classes]
     first = [(target, one) for target, one in classes if first_priority(target, one.label)]
     rest = [(target, one) for target, one in classes if not first_priority(target, one.label)]
-    found = [(*pair, p) for group in (first, rest) for pair, p in _corrected(group)]
+    spoken = [(target, one) for target, found in comparisons.items() for one in _spoken(found)]
+    found_in = (
+        "{target} {one.label!r} is found in {one.after:.0%} of its {one.n} tickets, "
+        "by version {champion} in {one.before:.0%}"
+    )
+    right_in = (
+        "{target} is right on {one.after:.0%} of the {one.n} tickets in {one.label!r}, "
+        "version {champion} on {one.before:.0%}"
+    )
     return [
-        (target, one, p <= LUCK)
-        for target, one, p in found
-        if one.fall > (FIRST_MARGIN if first_priority(target, one.label) else CLASS_MARGIN)
+        (told.format(target=target, one=one, champion=champion), p <= LUCK)
+        for group, margin, told in (
+            (first, FIRST_MARGIN, found_in),
+            (rest, CLASS_MARGIN, found_in),
+            (spoken, LANGUAGE_MARGIN, right_in),
+        )
+        for (target, one), p in _corrected(group)
+        if one.fall > margin
     ]
 
 
-def _corrected(group: list[tuple[str, Recall]]) -> list[tuple[tuple[str, Recall], float]]:
+def _spoken(found: Comparison) -> list[Part]:
+    """Languages with tickets enough to compare; none where there is but one, which is the whole."""
+    enough = [one for one in found.languages if one.label != UNTOLD and one.n >= ENOUGH]
+    return enough if len(enough) > 1 else []
+
+
+def _corrected(group: list[tuple[str, Part]]) -> list[tuple[tuple[str, Part], float]]:
     return list(zip(group, holm([one.p for _, one in group]), strict=True))

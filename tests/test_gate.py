@@ -10,7 +10,9 @@ from typer.testing import CliRunner
 from data.published import pointer
 from data.settings import Settings
 from models.compare import Answers, compare
+from models.triage import Triage
 from pipelines import gate, models
+from pipelines.measure import cpu_ms
 from pipelines.train import Recipe, train
 from pipelines.workspace import model_name, workspace
 
@@ -35,6 +37,38 @@ def write_tickets(path, n, seed, labelled=lambda rng, kind: kind):
     return path
 
 
+SPOKEN = {
+    "en": {
+        "network": "the wifi in the meeting room is so slow that nobody can work with it",
+        "printing": "the printer beside the kitchen has jammed and does not take any paper",
+        "account": "my password has expired and I would like to have another one please",
+    },
+    "de": {
+        "network": "das WLAN im Besprechungsraum ist so langsam, dass niemand arbeiten kann",
+        "printing": "der Drucker neben der Küche klemmt und nimmt kein Papier mehr an",
+        "account": "mein Kennwort ist abgelaufen und ich hätte bitte gerne ein neues davon",
+    },
+}
+
+
+def write_bilingual(path, n, seed, labelled=lambda rng, kind, language: kind):
+    """Every third ticket is German, every fifth of either mislabelled."""
+    rng = random.Random(seed)
+    with path.open("w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["title", "category"])
+        for row in range(n):
+            kind, language = rng.choice(list(THINGS)), "en" if row % 3 else "de"
+            said = f"{SPOKEN[language][kind]}, {rng.randrange(90_000)}"
+            wrong = rng.choice(list(THINGS))
+            out.writerow([said, labelled(rng, kind, language) if row % 5 else wrong])
+    return path
+
+
+def german_by_lot(rng, kind, language):
+    return kind if language == "en" else rng.choice(list(THINGS))
+
+
 def never_printing(rng, kind):
     return rng.choice(["network", "account"]) if kind == "printing" else kind
 
@@ -52,6 +86,9 @@ def files(tmp_path_factory):
         "blind": write_tickets(folder / "blind.csv", 300, seed=2, labelled=by_lot),
         "later": write_tickets(folder / "later.csv", 200, seed=3),
         "blind later": write_tickets(folder / "blind_later.csv", 200, seed=4, labelled=by_lot),
+        "bilingual": write_bilingual(folder / "two.csv", 300, seed=6),
+        "bilingual later": write_bilingual(folder / "two_later.csv", 240, seed=7),
+        "no German": write_bilingual(folder / "no_german.csv", 300, 8, german_by_lot),
         "few": write_tickets(folder / "few.csv", 12, seed=5, labelled=by_lot),
     }
 
@@ -120,11 +157,92 @@ def test_a_worse_challenger_is_refused_and_the_reason_names_the_broken_class(pla
         models.promote(place.registry(), place.settings.home, name(place), "2")
 
 
+def test_a_challenger_that_is_worse_in_one_language_is_refused_and_the_reason_names_it(
+    place, files
+):
+    assert train(place, recipe(files, "bilingual", "bilingual later"), promoted=True).promoted
+    report = train(place, recipe(files, "no German", "bilingual later"), promoted=True)
+    assert re.search(
+        r"category is right on \d+% of the 80 tickets in 'de', version 1 on 8\d%", report.refused
+    )
+    assert "'en'" not in report.refused
+    registry, home = place.registry(), place.settings.home
+    rows = gate.judge(registry, home, name(place), "2").language_rows()
+    assert [row[:3] for row in rows] == [["category", "de", "80"], ["category", "en", "160"]]
+
+
+def test_a_language_of_few_tickets_or_alone_is_not_compared():
+    truth = np.array(["a", "b"] * 60, dtype=object)
+    sure = np.ones(len(truth))
+    before = Answers(truth, sure)
+    for few in (0, gate.ENOUGH - 1):
+        languages = np.array(["fr"] * few + ["en"] * (len(truth) - few), dtype=object)
+        wrong = np.where(languages == "fr", "?", truth)
+        found = compare(truth, before, Answers(wrong, sure), languages=languages)
+        assert "tickets in" not in "; ".join(gate.reasons("1", {"category": found})[0])
+
+
+def timed(place, number, before, after):
+    """As if that version had been measured so beside version 1."""
+    run = place.registry().version(name(place), number).run_id
+    kept = place.settings.home / "mlflow-artifacts" / run / "artifacts" / "tables" / "cpu.csv"
+    kept.write_text(f"version,before,after\n1,{before},{after}\n")
+
+
+def test_a_judgement_asks_the_registry_for_its_versions_once(place, files, monkeypatch):
+    train(place, recipe(files, "good", "later"), promoted=True)
+    train(place, recipe(files, "broken", "later"))
+    registry, asked = place.registry(), []
+    versions = registry.versions
+    monkeypatch.setattr(registry, "versions", lambda name: asked.append(name) or versions(name))
+    gate.judge(registry, place.settings.home, name(place), "2")
+    assert len(asked) == 1
+
+
+def test_a_challenger_that_takes_much_longer_is_refused_and_served_by_force(place, files):
+    train(place, recipe(files, "good", "later"), promoted=True)
+    train(place, recipe(files, "good", "later", seed=1))
+    timed(place, "2", 4.0, 11.0)
+    registry, home = place.registry(), place.settings.home
+    told = r"a ticket takes it 11\.0 ms of CPU, version 1 4\.0"
+    with pytest.raises(gate.Refused, match=told):
+        models.promote(registry, home, name(place), "2")
+    assert models.promote(registry, home, name(place), "2", force="worth it").version == "2"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "slower"),
+    [(4.0, 11.0, True), (4.0, 7.9, False), (20.0, 30.0, False), (0.5, 5.4, False)],
+    ids=["much slower", "not twice", "10 ms but not twice", "twice but not 5 ms"],
+)
+def test_slower_is_twice_as_slow_and_five_milliseconds(before, after, slower):
+    assert gate.Pace(before, after).slower == slower
+
+
+class Slow(Triage):
+    """A model that takes the clock's seconds and has nothing to say."""
+
+    def __init__(self, clock, *seconds):
+        super().__init__()
+        self.clock, self.seconds = clock, list(seconds)
+
+    def answer(self, fields):
+        self.clock.append(self.clock[-1] + self.seconds.pop(0))
+
+
+def test_the_time_of_a_ticket_is_the_median_without_what_a_first_one_loads():
+    clock = [0.0]
+    quick, slow = Slow(clock, 60, *[0.002] * 3), Slow(clock, 60, 0.005, 9, 0.005)
+    took = cpu_ms([quick, slow], {"title": ["a", "b", "c"]}, clock=lambda: clock[-1])
+    assert took == pytest.approx([2.0, 5.0])
+
+
 def test_a_challenger_that_is_as_good_is_served(place, files):
     train(place, recipe(files, "good", "later"), promoted=True)
     report = train(place, recipe(files, "good", "later", seed=1), promoted=True)
     assert report.promoted, report.refused
-    found = gate.paired(place.registry(), name(place), "1", "2")["category"]
+    versions = [place.registry().version(name(place), number) for number in ("1", "2")]
+    found = gate.paired(place.registry(), *versions)["category"]
     assert found.n > 190
     assert found.accuracy_before == pytest.approx(found.accuracy_after, abs=0.02)
 
@@ -151,7 +269,8 @@ def test_no_words_of_a_ticket_are_kept_with_a_version(place, files):
     train(place, recipe(files, "broken", "later"))
     run = place.registry().version(name(place), "2").run_id
     tables = place.settings.home / "mlflow-artifacts" / run / "artifacts" / "tables"
-    names = {"answers.csv", "champion_answers.csv", "learnt.csv", "category_per_class.csv"}
+    names = {"answers.csv", "champion_answers.csv", "learnt.csv", "cpu.csv"}
+    names.add("category_per_class.csv")
     assert {path.name for path in tables.iterdir()} == names
     for path in tables.iterdir():
         assert not any(word in path.read_text() for word in ("toner", "printer", "room"))
@@ -165,6 +284,8 @@ def test_the_command_line_compares_refuses_and_obeys_force(place, files):
     given = ["--home", str(place.settings.home), "--desk", place.settings.desk, "models"]
     told = CliRunner().invoke(app, [*given, "compare"])
     assert told.exit_code == 0, told.output
+    assert "Against it: category 'printing' is found in 0%" in told.output
+    assert "CPU a ticket: " in told.output
     refused = CliRunner().invoke(app, [*given, "promote"])
     assert isinstance(refused.exception, gate.Refused)
     forced = CliRunner().invoke(app, [*given, "promote", "--force", "we know"])

@@ -22,6 +22,10 @@ CARDS = [
     *("4111 1111 1111 1111", "4111-1111-1111-1111", "4111111111111111", "4222222222222"),
     *("5555 5555 5555 4444", "378282246310005", "3782 822463 10005", "6011111111111117"),
 ]
+IBANS = [
+    *("GB29 NWBK 6016 1331 9268 19", "DE89370400440532013000", "de89 3704 0044 0532 0130 00"),
+    *("NO93 8601 1117 947", "MT84-MALT-0110-0001-2345-MTLC-AST0-01S", "AT61 1904 3002 3457 3201"),
+]
 SECRETS = {
     "AKIAIOSFODNN7EXAMPLE": "AKIA",
     "ghp_abcdefghijklmnopqrstuvwxyz0123456789": "ghp",
@@ -38,6 +42,7 @@ SECRETS = {
     '{"apiKey":"abcd1234efgh5678"}': "abcd1234",
     "-----BEGIN RSA PRIVATE KEY-----\nMIIEpA\nIBAAK\n-----END RSA PRIVATE KEY-----": "MIIEpA",
     "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNz": "b3Blb",
+    f"a torn row:\nMIIEpA{'b3Blb' * 11}+/a\n-----END RSA PRIVATE KEY-----": "MIIEpA",
     "password: hunter2": "hunter2",
     "password:\nhunter2": "hunter2",
     "Password:</b> hunter2": "hunter2",
@@ -60,7 +65,7 @@ HARMLESS = [
     *("order 234-567-8901", "Order no. 0412345678", "PO 4500012345", "0000123456", "KB5034441"),
     *("S/N 0412 345 678", "IMEI 356938035643809", "EAN 4006381333931", "4111 1111 1111 1112"),
     *("error 0x8007000D 1603", "a1b2c3d4-e5f6-7890-abcd-ef1234567890", "MAC 00:1A:2B:3C:4D:5E"),
-    *("key: SERVICEDESK-12345", "GB29 NWBK 6016 1331 9268 19"),
+    *("key: SERVICEDESK-12345", "GB29 NWBK 6016 1331 9268 18"),
     # dates and times
     *("2026-01-05 10:30:00", "05.01.2026 09:15", "01/02/2024 10:30", "2026-01-05T10:00:00+02:00"),
     *("opened 05 03 2024 12 30", "2024-01-15 2024-01-16", "1716900000000", "1716900000123456"),
@@ -72,6 +77,7 @@ HARMLESS = [
     *("+52.520008, +13.404954", "pages 100-200", "-5 +3 +2 points", "room 030 12"),
     *("@here and @channel", "twitter.com/@bob", "http://localhost:8080/a@b"),
     # talk about secrets
+    *(f"{'a1' * 32}", f"{'=' * 70}", f"https://a.example/{'aB3' * 20}"),
     *("my password is expired", "password is not working", "Password reset", "pass the parcel"),
     *("forgot password: please help", "password: cannot log in", "the password is incorrect."),
     *("password to my account", "password to log in", "passport: missing", "bypass=true"),
@@ -100,6 +106,8 @@ HOSTILE = {
     "placeholders": "<secret>",
     "phones": "tel 0171 1234567 ",
     "cards": "4111 ",
+    "accounts": "GB29 NWBK ",
+    "lines of a key": f"{'aB3' * 20}\n",
 }
 
 
@@ -109,6 +117,11 @@ def test_email_is_masked(text):
         "Write to <email>, please",
         "Write to mailto:<email>, please",
     )
+
+
+@pytest.mark.parametrize("text", IBANS)
+def test_bank_account_is_masked(text):
+    assert mask(f"refund to {text} soon, IBAN {text}") == "refund to <iban> soon, IBAN <iban>"
 
 
 @pytest.mark.parametrize("text", PHONES)

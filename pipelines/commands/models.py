@@ -180,6 +180,8 @@ def compare(
 ) -> None:
     """Hold a version against the one that is served, on tickets that neither has learnt from.
 
+    Overall, class by class, language by language, in what its probabilities are worth, and in time.
+
     Example: forewarn models compare 4
     """
     from pipelines import gate, models
@@ -194,6 +196,10 @@ def compare(
         verdict = gate.judge(registry, settings.home, name, number)
     against = f"version {verdict.champion}" if verdict.champion else "the commonest label"
     table(f"{name} version {number} against {against}", gate.COLUMNS, verdict.rows())
+    if spoken := verdict.language_rows():
+        table("Right by language", gate.LANGUAGE_COLUMNS, spoken)
+    if pace := verdict.pace:
+        out.print(f"CPU a ticket: {pace.before:.1f} ms before, {pace.after:.1f} ms after")
     for warning in verdict.warnings:
         out.print(f"Note: {warning}", markup=False)
     for reason in verdict.against:
