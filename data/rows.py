@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 Row = dict[str, Any]
 Record = TypeVar("Record")
 Merge = Callable[[Row, Row], Row]
+Then = Callable[[Connection, Sequence[Row]], None]
 INSERTS = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 LOOKUP_ROWS = 500  # times six columns of a key stays far below SQLite's 32,766 parameters
 
@@ -29,10 +30,16 @@ class Rows:
         self.engine = engine
         self.reading = engine.execution_options(readonly=True)
 
-    def put(self, table: Table, records: Sequence[object], merge: Merge) -> Written:
-        """Write `records` in one transaction; `merge(known, came)` says what is to stand."""
+    def put(
+        self, table: Table, records: Sequence[object], merge: Merge, then: Then | None = None
+    ) -> Written:
+        """Write `records` in one transaction; `merge(known, came)` says what is to stand.
+
+        `then` is given the rows that are new or changed, in the same transaction.
+        """
         with self.engine.begin() as connection:
-            return put_rows(connection, table, [row_of(table, one) for one in records], merge)
+            rows = [row_of(table, one) for one in records]
+            return put_rows(connection, table, rows, merge, then)
 
     def fetch(self, query: Select[Any], record: type[Record]) -> list[Record]:
         """The rows of `query`, whose columns are the fields of `record`."""
@@ -53,7 +60,13 @@ def row_of(table: Table, record: object) -> Row:
     return {column.name: getattr(record, column.name) for column in table.columns}
 
 
-def put_rows(connection: Connection, table: Table, rows: Sequence[Row], merge: Merge) -> Written:
+def put_rows(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Row],
+    merge: Merge,
+    then: Then | None = None,
+) -> Written:
     """Upsert what is new or differs, and count."""
     lock(connection, table)
     known = _known(connection, table, rows)
@@ -67,6 +80,8 @@ def put_rows(connection: Connection, table: Table, rows: Sequence[Row], merge: M
             known[key] = pending[key] = row
     if pending:
         connection.execute(upsert(connection, table), list(pending.values()))
+        if then is not None:
+            then(connection, list(pending.values()))
     return Written(**tally)
 
 
