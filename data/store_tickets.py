@@ -22,12 +22,11 @@ from data import tables
 from data.masking import mask
 from data.records import Feedback, Incident, Prediction, Ticket
 from data.rows import LOOKUP_ROWS, Merge, Row, Rows, Written, chunks, upsert, window
+from data.ticket_texts import Key, key_of
 
 PAGE_ROWS = 2000  # what `tickets()` holds in memory at a time
 TICKET_KEY = ("desk", "source", "external_id")
 TEXTS = ("title", "body", "resolution")
-Key = tuple[str, str]
-"""A ticket's source and its id there."""
 
 
 class Change(NamedTuple):
@@ -76,7 +75,7 @@ class TicketRows(Rows):
         for some in chunks(list(keys), LOOKUP_ROWS):
             which = _among(tables.tickets, desk, some)
             for ticket in self.fetch(select(tables.tickets).where(which), Ticket):
-                found[ticket.source, ticket.external_id] = ticket
+                found[key_of(ticket)] = ticket
         return found
 
     def changes(self, desk: str, after: int = 0, limit: int = PAGE_ROWS) -> list[Change]:

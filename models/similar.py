@@ -1,6 +1,7 @@
-"""The past tickets that are most like one, and the open ones that say the same twice."""
+"""The past tickets that are most like one, and the open ones that say the same."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -8,8 +9,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from features.plain import read_arrays, read_json, strings, write_arrays, write_json
-from features.text import WORD, normalise
-from models.duplicates import ALIKE, nearly_same, same
+from models.duplicates import ALIKE, words_of
 
 CANDIDATES = 1000
 """Tickets whose signs agree best are compared exactly: among 100,000 that misses none of the
@@ -168,49 +168,43 @@ def folded(words: csr_array, n_dimensions: int = FOLDED) -> np.ndarray:
     >>> vectors.shape, (vectors @ vectors[1]).tolist()
     ((3, 768), [0.0, 1.0, 1.0])
     """
-    rng = np.random.default_rng(0)
-    places = rng.integers(0, n_dimensions, words.shape[1])
-    signs = rng.choice(np.array([-1, 1], dtype=np.float32), words.shape[1])
-    fold = csr_array(
-        (signs, places, np.arange(words.shape[1] + 1)), shape=(words.shape[1], n_dimensions)
-    )
-    vectors: np.ndarray = (words @ fold).toarray()
+    vectors: np.ndarray = (words @ _fold(words.shape[1], n_dimensions)).toarray()
     return vectors
 
 
+@lru_cache(maxsize=8)  # of 200,000 terms 3 MB, and longer to make than a ticket takes to be read
+def _fold(n_terms: int, n_dimensions: int) -> csr_array:
+    rng = np.random.default_rng(0)
+    places = rng.integers(0, n_dimensions, n_terms)
+    signs = rng.choice(np.array([-1, 1], dtype=np.float32), n_terms)
+    return csr_array((signs, places, np.arange(n_terms + 1)), shape=(n_terms, n_dimensions))
+
+
 class Duplicate(NamedTuple):
-    """A ticket that says what `first` said before it.
+    """An open ticket that says the same as another.
 
     `similarity` is the share of their different words that stand in both, 1 where one text is
-    the other but for case, spelling of letters and blanks.
+    the other but for case, spelling of letters, blanks and the order of the words.
     """
 
     id: str
-    first: str
     similarity: float
 
 
-def duplicates(texts: Mapping[str, str], alike: float = ALIKE) -> list[Duplicate]:
-    """Of open tickets (id to text, the oldest first) those that repeat an older one.
+def duplicates(text: str, others: Mapping[str, str], alike: float = ALIKE) -> list[Duplicate]:
+    """Those of the open tickets (id to text) that say what `text` says, the likest first.
 
-    A text without a word repeats nothing. See `nearly_same` for what counts as alike.
+    Alike are texts that have at least the share `alike` of their words in common. A text without
+    a word repeats nothing.
 
-    >>> open_tickets = {"INC1": "VPN is down", "INC2": "printer jam", "INC3": "vpn  is down"}
-    >>> duplicates(open_tickets)
-    [Duplicate(id='INC3', first='INC1', similarity=1.0)]
+    >>> duplicates("vpn  is down", {"INC1": "VPN is down", "INC2": "printer jam", "INC3": ""})
+    [Duplicate(id='INC1', similarity=1.0)]
     """
-    said = {one: " ".join(normalise(text).split()) for one, text in texts.items()}
-    ids = [one for one, text in said.items() if WORD.search(text)]
-    given = [said[one] for one in ids]
-    exact, near = same(given), nearly_same(given, alike)
-    firsts = np.where(exact >= 0, exact, near)
-    return [
-        Duplicate(ids[row], ids[first], _shared(given[row], given[first]))
-        for row, first in enumerate(firsts.tolist())
-        if first >= 0
-    ]
+    own = words_of(text)
+    found = [Duplicate(one, _shared(own, words_of(other))) for one, other in others.items()]
+    found = [one for one in found if one.similarity >= alike]
+    return sorted(found, key=lambda one: -one.similarity)
 
 
-def _shared(one: str, other: str) -> float:
-    a, b = set(WORD.findall(one)), set(WORD.findall(other))
-    return len(a & b) / len(a | b)
+def _shared(a: frozenset[str], b: frozenset[str]) -> float:
+    return len(a & b) / max(1, len(a | b))
