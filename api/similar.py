@@ -10,11 +10,11 @@ from pydantic import BaseModel
 
 from api.auth import Caller, Reader, check_desk
 from api.champion import Champion
-from api.indexes import Found, Index, Near
 from api.problems import Problem
 from api.service import DeskName, Served, Service, champion_of
 from data.records import Ticket
 from data.store import Store
+from data.ticket_index import Found, Near, TicketIndex
 from data.ticket_texts import Key, fields_of, key_of
 
 MOST = 20  # that anybody reads through
@@ -111,7 +111,7 @@ def like_each(
     return [told(service.store(), index, fields, k) for fields in one_by_one]
 
 
-def index_of(service: Service, champion: Champion) -> Index:
+def index_of(service: Service, champion: Champion) -> TicketIndex:
     if service.indexes.has_stopped:
         raise Problem(503, "tickets are no longer indexed; restart, the log says why")
     return service.indexes.of(champion)
@@ -125,7 +125,7 @@ def check_may_read(caller: Caller) -> None:
 
 def told(
     store: Store,
-    index: Index,
+    index: TicketIndex,
     fields: Mapping[str, Sequence[str]],
     k: int,
     but: Key | None = None,

@@ -69,6 +69,12 @@ class TicketRows(Rows):
         key = _ticket_is(tables.tickets, desk, source, external_id)
         return next(iter(self.fetch(select(tables.tickets).where(key), Ticket)), None)
 
+    def tickets_called(self, desk: str, external_id: str) -> list[Ticket]:
+        """A desk's tickets of this id, by source: each source gives its own."""
+        columns = tables.tickets.columns
+        which = and_(columns.desk == desk, columns.external_id == external_id)
+        return self.fetch(select(tables.tickets).where(which).order_by(columns.source), Ticket)
+
     def tickets_of(self, desk: str, keys: Collection[Key]) -> dict[Key, Ticket]:
         """Those tickets of a desk, by (source, external_id), that there are."""
         found = {}

@@ -1,16 +1,14 @@
 """A desk's tickets, open and closed, as its model reads them: which are nearest to one."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 
 import numpy as np
 
 from features.embedding import Keep, Meaning
 from features.text import Fields, TextFeatures
-from models.similar import FOLDED, LIMIT, Similar, folded
+from models.similar import FOLDED, LIMIT, Duplicate, Similar, duplicates, folded
 from models.triage import Triage
-
-Read = Callable[[Fields], np.ndarray]
 
 
 class Nearby:
@@ -89,6 +87,10 @@ class Nearby:
     def nearest_open(self, vector: np.ndarray, k: int) -> list[tuple[str, float]]:
         """The k nearest open ones."""
         return self.open.search(vector, k)
+
+    def same(self, text: str, others: Mapping[str, str]) -> list[Duplicate]:
+        """Those of the open tickets (id to text) that say what `text` says, the likest first."""
+        return duplicates(text, others)
 
     def some(self, at: int, n: int) -> list[str]:
         """The n tickets from place `at` on, in an order that stays while none is put or removed."""

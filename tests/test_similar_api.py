@@ -8,13 +8,14 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from api import indexes
 from api.champion import Champions
-from api.indexes import Index, Indexes
+from api.indexes import Indexes
 from api.opened import OpenStore
+from data import ticket_index
 from data.records import Feedback, Ticket
 from data.settings import Settings
 from data.store import Store
+from data.ticket_index import TicketIndex
 from features.embedding import Encoder
 from models.nearby import Nearby, reader_of
 from models.triage import Triage
@@ -61,7 +62,7 @@ def client(home, store):
 @pytest.fixture
 def index(store, model):
     """The desk's index, which steps only when a test says so."""
-    return Index("default", Nearby(Triage.load(model)), after=0)
+    return TicketIndex("default", Nearby(Triage.load(model)), after=0)
 
 
 def like(client, path="file/INC1", **params):
@@ -206,7 +207,7 @@ def test_without_a_model_it_says_what_to_run(tmp_path):
 
 
 def test_until_it_is_filled_it_says_how_far_it_is(index, store, monkeypatch):
-    monkeypatch.setattr(indexes, "AT_ONCE", 2)
+    monkeypatch.setattr(ticket_index, "AT_ONCE", 2)
     store.put_tickets([closed(number, "vpn slow") for number in range(5)])
     assert look(index, store, "vpn slow")[2:] == (0, 5)
     assert index.step(store)
@@ -216,8 +217,8 @@ def test_until_it_is_filled_it_says_how_far_it_is(index, store, monkeypatch):
 
 
 def test_an_erased_ticket_is_gone_at_once_and_forgotten_soon(index, store, monkeypatch):
-    monkeypatch.setattr(indexes, "SPARE", 0)
-    monkeypatch.setattr(indexes, "N_SWEPT", 3)
+    monkeypatch.setattr(ticket_index, "SPARE", 0)
+    monkeypatch.setattr(ticket_index, "N_SWEPT", 3)
     theirs = [a_ticket(number, "vpn slow", requester="ada") for number in range(10)]
     store.put_tickets([*theirs, a_ticket(10, "vpn slow"), closed(11, "my vpn slow")])
     filled(index, store)
