@@ -62,6 +62,15 @@ def unknown(data: Path) -> str:
     return told("unknown", draws=kinds.N_DRAWS, last=kinds.N_DRAWS - 1, table=kinds.measured(data))
 
 
+def similar(data: Path) -> str:
+    from benchmarks import similar as nearest
+
+    kinds, speeds = nearest.measured(data)
+    return told(
+        "similar", kinds=kinds, speeds=speeds, asked=nearest.N_ASKED, tickets=nearest.N_TICKETS
+    )
+
+
 def metrics(data: Path) -> str:
     from benchmarks import detectors, nab
 
@@ -146,6 +155,11 @@ SECTIONS = {
         "Tickets of unknown kinds",
         ("tickets/banking77_train.csv.gz", "tickets/banking77_test.csv.gz"),
         unknown,
+    ),
+    "similar": Section(
+        "Similar past tickets",
+        ("tickets/banking77_train.csv.gz", "tickets/banking77_test.csv.gz"),
+        similar,
     ),
     "metrics": Section(
         "Metric detector on public series",

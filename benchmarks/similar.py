@@ -1,13 +1,6 @@
-"""The past tickets most like one: whether they are of its kind, and how soon they are found.
+"""The past tickets most like one: whether they are of its kind, and how soon they are found."""
 
-    python -m benchmarks.similar [FOLDER]
-
-FOLDER holds tickets/*.csv.gz; without it FOREWARN_DATA says where, else ../shared/data.
-FOREWARN_HOME holds the encoder, else var/.
-"""
-
-import os
-import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -109,14 +102,10 @@ def timed(
     return [name, f"{wall * 1e3:.1f}", f"{cpu * 1e3:.1f}", f"{recall:.3f}", f"{megabytes:.0f}"]
 
 
-def main(given: list[str]) -> None:
-    root = Path(__file__).parent.parent
-    beside = root.parent / "shared" / "data"
-    folder = Path(given[0] if given else os.environ.get("FOREWARN_DATA", beside))
-    reader = encoder(Path(os.environ.get("FOREWARN_HOME", root / "var")))
-    sys.stdout.write(table(KINDS_COLUMNS, kinds(folder, reader)) + "\n")
-    sys.stdout.write(table(SPEED_COLUMNS, speeds(folder, reader)) + "\n")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+def measured(folder: Path) -> tuple[str, str]:
+    """Two tables: kinds and speeds."""
+    with tempfile.TemporaryDirectory() as home:
+        reader = encoder(Path(home))
+        return table(KINDS_COLUMNS, kinds(folder, reader)), table(
+            SPEED_COLUMNS, speeds(folder, reader)
+        )
