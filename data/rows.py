@@ -4,7 +4,19 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, select, text, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    Table,
+    and_,
+    false,
+    or_,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 Row = dict[str, Any]
@@ -12,6 +24,7 @@ Record = TypeVar("Record")
 Merge = Callable[[Row, Row], Row]
 Then = Callable[[Connection, Sequence[Row]], None]
 INSERTS = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+MANY_KINDS = 10
 LOOKUP_ROWS = 500  # times six columns of a key stays far below SQLite's 32,766 parameters
 
 
@@ -53,6 +66,33 @@ def window(
     """The conditions that make `column` lie in [since, until), None being no limit."""
     conditions = [] if since is None else [column >= since]
     return conditions if until is None else [*conditions, column < until]
+
+
+def among(
+    columns: Sequence[ColumnElement[Any]], keys: Sequence[Sequence[Any]]
+) -> ColumnElement[bool]:
+    """The condition that the values of `columns` are one of `keys`.
+
+    For a list of tuples SQLite reads the whole table, while it looks up single values in the
+    index. So keys that share all but the last value, as tickets of one source do, are written as
+    such, unless they are of so many kinds that to write them out takes longer than to read.
+
+    >>> from sqlalchemy import column
+    >>> which = among([column("desk"), column("id")], [("it", 1), ("it", 2), ("hr", 1)])
+    >>> print(which.compile(compile_kwargs={"literal_binds": True}))
+    desk = 'it' AND id IN (1, 2) OR desk = 'hr' AND id IN (1)
+    """
+    *first, last = columns
+    ends: dict[tuple[Any, ...], list[Any]] = {}
+    for *start, end in keys:
+        ends.setdefault(tuple(start), []).append(end)
+    if len(ends) > MANY_KINDS:
+        return tuple_(*columns).in_(keys)
+    kinds = [
+        and_(*(one == value for one, value in zip(first, start, strict=True)), last.in_(values))
+        for start, values in ends.items()
+    ]
+    return or_(false(), *kinds)
 
 
 def row_of(table: Table, record: object) -> Row:
@@ -119,10 +159,10 @@ def lock(connection: Connection, table: Table) -> None:
 
 
 def _known(connection: Connection, table: Table, rows: Sequence[Row]) -> dict[tuple[Any, ...], Row]:
-    key = tuple_(*table.primary_key.columns)
     known = {}
     for wanted in chunks([_key(table, row) for row in rows], LOOKUP_ROWS):
-        for row in connection.execute(select(table).where(key.in_(wanted))).mappings():
+        which = among(list(table.primary_key.columns), wanted)
+        for row in connection.execute(select(table).where(which)).mappings():
             known[_key(table, row)] = dict(row)
     return known
 

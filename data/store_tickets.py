@@ -21,7 +21,7 @@ from sqlalchemy import (
 from data import tables
 from data.masking import mask
 from data.records import Feedback, Incident, Prediction, Ticket
-from data.rows import LOOKUP_ROWS, Merge, Row, Rows, Written, chunks, upsert, window
+from data.rows import LOOKUP_ROWS, Merge, Row, Rows, Written, among, chunks, upsert, window
 from data.ticket_texts import Key, key_of
 
 PAGE_ROWS = 2000  # what `tickets()` holds in memory at a time
@@ -228,7 +228,7 @@ def _ticket_is(table: Table, desk: str, source: str, external_id: str) -> Column
 
 
 def _among(table: Table, desk: str, keys: Sequence[Key]) -> ColumnElement[bool]:
-    return and_(table.c.desk == desk, tuple_(table.c.source, table.c.external_id).in_(keys))
+    return among([table.c[name] for name in TICKET_KEY], [(desk, *key) for key in keys])
 
 
 def _number_changes(connection: Connection, rows: Sequence[Row]) -> None:
