@@ -80,10 +80,14 @@ class Indexes:
         return index.step(self.store())
 
     async def follow(self, poll_seconds: float = POLL_SECONDS) -> None:
-        """Step for ever, in a thread, so that requests go on meanwhile."""
+        """Step for ever, in a thread, so that requests go on meanwhile.
+
+        After each step it rests as long as that took: a request must not wait for its turn.
+        """
         while True:
+            began = anyio.current_time()
             more = await anyio.to_thread.run_sync(self.step)
-            await anyio.sleep(0 if more else poll_seconds)
+            await anyio.sleep(anyio.current_time() - began if more else poll_seconds)
 
     def say_stopped(self, following: asyncio.Task[None]) -> None:
         """Called when `follow` ends: other than by being cancelled it never should."""
