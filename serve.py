@@ -10,9 +10,10 @@ import anyio
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 
-from api import alerts, health, logs, native, problems
+from api import alerts, health, logs, native, problems, similar
 from api.champion import POLL_SECONDS, Champions
 from api.guard import Guard
+from api.indexes import Indexes
 from api.limits import BodyLimit
 from api.metrics_text import Figures
 from api.opened import UNREACHABLE, OpenStore
@@ -25,9 +26,9 @@ def create_app(
     settings: Settings, *, now: Clock = utc_now, poll_seconds: float = POLL_SECONDS
 ) -> FastAPI:
     """The ASGI app. It reads and connects to nothing before it is started."""
-    service = Service(
-        settings, OpenStore(settings.database_url), Champions(settings.home), Figures(), now
-    )
+    store, champions = OpenStore(settings.database_url), Champions(settings.home)
+    indexes = Indexes(settings.home, store, champions)
+    service = Service(settings, store, champions, indexes, Figures(), now)
     app = FastAPI(
         title="Forewarn",
         summary="Ticket triage and incident detection",
@@ -37,7 +38,7 @@ def create_app(
         lifespan=lambda _: running(service, poll_seconds),
     )
     app.state.service = service
-    for routes in (native.router, alerts.router, health.router):
+    for routes in (native.router, similar.router, alerts.router, health.router):
         app.include_router(routes)
     app.mount("/ops", page.create(settings, service.store, service.champions.all, now))
     app.add_api_route("/", to_page, include_in_schema=False)
@@ -54,19 +55,24 @@ def create_app(
 
 @asynccontextmanager
 async def running(service: Service, poll_seconds: float) -> AsyncIterator[None]:
-    """Open what the app needs, follow promotions while it runs, and close."""
+    """Open what the app needs, follow promotions and tickets while it runs, and close."""
     logs.start(service.settings.log_level)
     await anyio.to_thread.run_sync(open_store, service)
     await anyio.to_thread.run_sync(service.champions.refresh)
-    following = asyncio.create_task(service.champions.follow(poll_seconds))
-    following.add_done_callback(service.champions.say_stopped)
+    followers = []
+    for followed in (service.champions, service.indexes):
+        followers.append(asyncio.create_task(followed.follow(poll_seconds)))
+        followers[-1].add_done_callback(followed.say_stopped)
     try:
         yield
     finally:
-        following.cancel()
+        for following in followers:
+            following.cancel()
+        await asyncio.wait(followers)
         service.store.close()
-    with suppress(asyncio.CancelledError):
-        await following
+    for following in followers:
+        with suppress(asyncio.CancelledError):
+            await following
 
 
 def open_store(service: Service) -> None:

@@ -11,9 +11,9 @@ from pydantic import AwareDatetime, BaseModel
 
 from api.auth import Admin, Caller, Reader, check_desk
 from api.limits import json_body
-from api.native import DeskName, wrong
+from api.native import wrong
 from api.problems import Problem
-from api.service import Served, Service
+from api.service import DeskName, Served, Service
 from data.records import Alert, AlertKind, AlertStatus, Trace
 
 ACTIONS: dict[str, AlertStatus] = {

@@ -7,10 +7,9 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from api.auth import Reader
 from api.champion import PREFIX
-from api.native import NO_MODEL
 from api.opened import UNREACHABLE
 from api.problems import Problem
-from api.service import Served, Service
+from api.service import NO_MODEL, Served, Service
 
 router = APIRouter(tags=["health"])
 

@@ -14,20 +14,18 @@ from api.auth import Caller, Reader, Scorer, check_desk
 from api.champion import Champion
 from api.limits import json_body
 from api.problems import Problem, invalid, request_id_of
-from api.service import Served, Service
+from api.service import DeskName, Served, Service, champion_of
+from api.similar import COSTS, Similar, SimilarOut, check_may_read, like_each
 from data.masking import mask
 from models.blend import Tier
 from models.priority import Derived
 from models.triage import Decided, Triage
 from models.why import MAX_READINGS
 
-NO_MODEL = "no model yet: run `forewarn train FILE --promote`"
-DESK = r"^[\w-]{1,64}$"
 Explain = Annotated[
     Literal["words", "occlusion"] | None,
     Query(description="add each target's evidence: the words that counted most"),
 ]
-DeskName = Annotated[str | None, Query(pattern=DESK, description="default: FOREWARN_DESK")]
 
 router = APIRouter(tags=["tickets"])
 
@@ -94,12 +92,13 @@ class ScoredOut(BaseModel):
     tier: Tier
     targets: dict[str, TargetOut]
     priority: PriorityOut | None = None
+    similar: SimilarOut | None = None
 
 
 class Scored(NamedTuple):
     tier: Tier
     targets: dict[str, TargetOut]
-    more: dict[str, PriorityOut]
+    more: dict[str, BaseModel]
 
 
 class ModelOut(BaseModel):
@@ -160,17 +159,28 @@ async def score(
     caller: Scorer,
     desk: DeskName = None,
     explain: Explain = None,
+    similar: Similar = None,
 ) -> ScoresOut:
     """One ticket, a list, or {"tickets": [...]}: what each target's label should be, and why."""
+    if similar is not None:
+        check_may_read(caller)
     body_desk, given, prefix = unpacked(await json_body(request))
     desk = desk or body_desk or service.settings.desk
     check_desk(caller, desk)
     champion = champion_of(service, desk)
-    tickets = read_tickets(given, prefix, most_tickets(service.settings.max_batch, explain))
+    tickets = read_tickets(
+        given, prefix, most_tickets(service.settings.max_batch, explain, similar)
+    )
     columns = columns_of(tickets, champion.triage, prefix)
     results = await anyio.to_thread.run_sync(
         scored, champion.triage, columns, explain, limiter=service.scoring
     )
+    if similar is not None:
+        near = await anyio.to_thread.run_sync(
+            like_each, service, champion, masked(columns), similar, limiter=service.scoring
+        )
+        for found, one in zip(results, near, strict=True):
+            found.more["similar"] = one
     for target in champion.triage.targets:
         decisions = (found.targets[target].decision for found in results)
         service.figures.count_decisions(desk, target, decisions)
@@ -239,13 +249,14 @@ def wrong(what: str, *where: str) -> Problem:
     return invalid([{"loc": where, "msg": what}])
 
 
-def most_tickets(max_batch: int, explain: str | None) -> int:
-    """How many tickets go at once, where one that is read again and again counts as so many.
+def most_tickets(max_batch: int, explain: str | None, similar: int | None = None) -> int:
+    """How many tickets go at once, where one that takes as long as several counts as so many.
 
-    >>> most_tickets(1000, None), most_tickets(1000, "occlusion")
-    (1000, 25)
+    >>> most_tickets(1000, None), most_tickets(1000, "occlusion"), most_tickets(1000, None, 5)
+    (1000, 25, 100)
     """
-    return max(1, max_batch // MAX_READINGS) if explain == "occlusion" else max_batch
+    readings = MAX_READINGS if explain == "occlusion" else 1
+    return max(1, max_batch // max(readings, COSTS if similar else 1))
 
 
 def read_tickets(given: list[Any], prefix: Sequence[str], max_batch: int) -> list[TicketIn]:
@@ -258,13 +269,6 @@ def read_tickets(given: list[Any], prefix: Sequence[str], max_batch: int) -> lis
         return TICKETS.validate_python(given)
     except ValidationError as error:
         raise invalid(error.errors(include_input=False, include_url=False), prefix) from None
-
-
-def champion_of(service: Service, desk: str) -> Champion:
-    champion = service.champions.get(desk)
-    if champion is None:
-        raise Problem(503, f"{NO_MODEL} (desk {desk})", headers={"Retry-After": "10"})
-    return champion
 
 
 def columns_of(
@@ -284,8 +288,8 @@ def scored(
     triage: Triage, columns: Mapping[str, Sequence[str]], explain: str | None = None
 ) -> list[Scored]:
     """For each ticket, each target. Texts are masked as they were when the model learnt."""
-    masked = {name: list(map(mask, texts)) for name, texts in columns.items()}
-    probabilities, decided, read = triage.answer(masked)
+    texts = masked(columns)
+    probabilities, decided, read = triage.answer(texts)
     by_target = {
         name: told(found, triage.promises[name].precision) for name, found in decided.items()
     }
@@ -301,8 +305,12 @@ def scored(
     ]
     if explain is not None:
         for row, one in enumerate(results):
-            give_evidence(triage, masked, probabilities, row, one.targets, explain == "occlusion")
+            give_evidence(triage, texts, probabilities, row, one.targets, explain == "occlusion")
     return results
+
+
+def masked(columns: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    return {name: list(map(mask, texts)) for name, texts in columns.items()}
 
 
 def derived(found: Derived | None) -> list[PriorityOut]:

@@ -75,6 +75,15 @@ def audit(data: Path) -> str:
     )
 
 
+def similar(data: Path) -> str:
+    from benchmarks import similar as nearest
+
+    kinds, speeds = nearest.measured(data)
+    return told(
+        "similar", kinds=kinds, speeds=speeds, asked=nearest.N_ASKED, tickets=nearest.N_TICKETS
+    )
+
+
 def metrics(data: Path) -> str:
     from benchmarks import detectors, nab
 
@@ -168,6 +177,11 @@ SECTIONS = {
             "tickets/SYNTHETIC_kaggle_customer_support_tickets.csv.gz",
         ),
         audit,
+    ),
+    "similar": Section(
+        "Similar past tickets",
+        ("tickets/banking77_train.csv.gz", "tickets/banking77_test.csv.gz"),
+        similar,
     ),
     "metrics": Section(
         "Metric detector on public series",

@@ -18,9 +18,9 @@ from models.evaluate import N_BINS
 from models.triage import Decided, Triage
 from pipelines.dataset import Dataset, from_file
 from pipelines.encoder import encoder
-from pipelines.measure import Measured, measure, predict
+from pipelines.measure import Measured, cpu_ms, measure, predict
 from pipelines.split import Split, split
-from pipelines.tiers import TIERS, ticket_ms
+from pipelines.tiers import TIERS
 
 ENDAVA = ("topic_group", "category", "business_service")
 PRECISION = 0.95
@@ -137,7 +137,14 @@ def run(name: str, parts: Sequence[Split], reader: Encoder | None = None) -> Ite
     ]
     seconds = time.process_time() - began
     for answered, tier in {"words": None}.items() if reader is None else TIERS.items():
-        cost = float(np.mean([ticket_ms(*pair, tier) for pair in zip(models, tests, strict=True)]))
+        cost = float(
+            np.mean(
+                [
+                    cpu_ms([model], test.fields, tier=tier)[0]
+                    for model, test in zip(models, tests, strict=True)
+                ]
+            )
+        )
         given = [answers(*pair, tier) for pair in zip(models, tests, strict=True)]
         for target in models[0].targets:
             some = [one[target] for one in given]

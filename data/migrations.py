@@ -8,6 +8,7 @@ from sqlalchemy import (
     Column,
     Connection,
     Double,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 Migration = Callable[[Connection], None]
@@ -176,4 +178,37 @@ def create_history_tables(connection: Connection) -> None:
     meta.create_all(connection, checkfirst=False)
 
 
-MIGRATIONS: list[Migration] = [create_store_tables, create_history_tables]
+def number_changes(connection: Connection) -> None:
+    """What was done about a ticket; and tickets in the order of their last change."""
+    connection.execute(text("ALTER TABLE tickets ADD COLUMN resolution TEXT NOT NULL DEFAULT ''"))
+    meta = MetaData()
+    meta.reflect(connection, only=["tickets"])
+    names = [column.name for column in _ticket_key()]
+    ticket = [f"tickets.{name}" for name in names]
+    changes = Table(
+        "ticket_changes",
+        meta,
+        *_ticket_key(),
+        Column("number", BigInteger, nullable=False),
+        ForeignKeyConstraint(names, ticket, ondelete="CASCADE"),
+    )
+    Index("ticket_changes_by_number", changes.columns.desk, changes.columns.number, unique=True)
+    # Kept apart: after the last ticket is erased, the next one must not get its number.
+    last = Column("number", BigInteger, nullable=False)
+    Table("last_changes", meta, _name("desk", key=True), last)
+    meta.create_all(connection)
+    for fill in (NUMBER_TICKETS, KEEP_LAST):
+        connection.execute(text(fill))
+
+
+NUMBER_TICKETS = """
+INSERT INTO ticket_changes (desk, source, external_id, number)
+SELECT desk, source, external_id,
+    row_number() OVER (PARTITION BY desk ORDER BY opened_at, source, external_id)
+FROM tickets"""
+KEEP_LAST = (
+    "INSERT INTO last_changes (desk, number) SELECT desk, count(*) FROM tickets GROUP BY desk"
+)
+
+
+MIGRATIONS: list[Migration] = [create_store_tables, create_history_tables, number_changes]

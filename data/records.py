@@ -18,7 +18,8 @@ class Ticket:
     """One request to a help desk. (`desk`, `source`, `external_id`) is its identity.
 
     `labels` holds what the desk itself wrote (category, impact, ...), as given. `requester` is a
-    keyed hash, never a name. A desk that writes no titles leaves `title` empty.
+    keyed hash, never a name. A desk that writes no titles leaves `title` empty. `resolution` is
+    what was done about it, in the words of whoever did it.
     """
 
     desk: str
@@ -31,6 +32,7 @@ class Ticket:
     labels: Mapping[str, str] = field(default_factory=dict)
     channel: str | None = None
     requester: str | None = None
+    resolution: str = ""
 
 
 @dataclass(frozen=True, slots=True)

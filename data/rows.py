@@ -4,13 +4,27 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, select, text, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    Table,
+    and_,
+    false,
+    or_,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 Row = dict[str, Any]
 Record = TypeVar("Record")
 Merge = Callable[[Row, Row], Row]
+Then = Callable[[Connection, Sequence[Row]], None]
 INSERTS = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+MANY_KINDS = 10
 LOOKUP_ROWS = 500  # times six columns of a key stays far below SQLite's 32,766 parameters
 
 
@@ -29,10 +43,16 @@ class Rows:
         self.engine = engine
         self.reading = engine.execution_options(readonly=True)
 
-    def put(self, table: Table, records: Sequence[object], merge: Merge) -> Written:
-        """Write `records` in one transaction; `merge(known, came)` says what is to stand."""
+    def put(
+        self, table: Table, records: Sequence[object], merge: Merge, then: Then | None = None
+    ) -> Written:
+        """Write `records` in one transaction; `merge(known, came)` says what is to stand.
+
+        `then` is given the rows that are new or changed, in the same transaction.
+        """
         with self.engine.begin() as connection:
-            return put_rows(connection, table, [row_of(table, one) for one in records], merge)
+            rows = [row_of(table, one) for one in records]
+            return put_rows(connection, table, rows, merge, then)
 
     def fetch(self, query: Select[Any], record: type[Record]) -> list[Record]:
         """The rows of `query`, whose columns are the fields of `record`."""
@@ -48,12 +68,45 @@ def window(
     return conditions if until is None else [*conditions, column < until]
 
 
+def among(
+    columns: Sequence[ColumnElement[Any]], keys: Sequence[Sequence[Any]]
+) -> ColumnElement[bool]:
+    """The condition that the values of `columns` are one of `keys`.
+
+    For a list of tuples SQLite reads the whole table, while it looks up single values in the
+    index. So keys that share all but the last value, as tickets of one source do, are written as
+    such, unless they are of so many kinds that to write them out takes longer than to read.
+
+    >>> from sqlalchemy import column
+    >>> which = among([column("desk"), column("id")], [("it", 1), ("it", 2), ("hr", 1)])
+    >>> print(which.compile(compile_kwargs={"literal_binds": True}))
+    desk = 'it' AND id IN (1, 2) OR desk = 'hr' AND id IN (1)
+    """
+    *first, last = columns
+    ends: dict[tuple[Any, ...], list[Any]] = {}
+    for *start, end in keys:
+        ends.setdefault(tuple(start), []).append(end)
+    if len(ends) > MANY_KINDS:
+        return tuple_(*columns).in_(keys)
+    kinds = [
+        and_(*(one == value for one, value in zip(first, start, strict=True)), last.in_(values))
+        for start, values in ends.items()
+    ]
+    return or_(false(), *kinds)
+
+
 def row_of(table: Table, record: object) -> Row:
     """The record's fields under the names of the columns, which are the same."""
     return {column.name: getattr(record, column.name) for column in table.columns}
 
 
-def put_rows(connection: Connection, table: Table, rows: Sequence[Row], merge: Merge) -> Written:
+def put_rows(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Row],
+    merge: Merge,
+    then: Then | None = None,
+) -> Written:
     """Upsert what is new or differs, and count."""
     lock(connection, table)
     known = _known(connection, table, rows)
@@ -67,6 +120,8 @@ def put_rows(connection: Connection, table: Table, rows: Sequence[Row], merge: M
             known[key] = pending[key] = row
     if pending:
         connection.execute(upsert(connection, table), list(pending.values()))
+        if then is not None:
+            then(connection, list(pending.values()))
     return Written(**tally)
 
 
@@ -104,10 +159,10 @@ def lock(connection: Connection, table: Table) -> None:
 
 
 def _known(connection: Connection, table: Table, rows: Sequence[Row]) -> dict[tuple[Any, ...], Row]:
-    key = tuple_(*table.primary_key.columns)
     known = {}
     for wanted in chunks([_key(table, row) for row in rows], LOOKUP_ROWS):
-        for row in connection.execute(select(table).where(key.in_(wanted))).mappings():
+        which = among(list(table.primary_key.columns), wanted)
+        for row in connection.execute(select(table).where(which)).mappings():
             known[_key(table, row)] = dict(row)
     return known
 

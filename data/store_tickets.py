@@ -1,26 +1,48 @@
 """The store's tickets, and what models and people said of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, select, true, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    delete,
+    exists,
+    func,
+    select,
+    true,
+    tuple_,
+)
 
 from data import tables
 from data.masking import mask
 from data.records import Feedback, Incident, Prediction, Ticket
-from data.rows import Merge, Row, Rows, Written, window
+from data.rows import LOOKUP_ROWS, Merge, Row, Rows, Written, among, chunks, upsert, window
+from data.ticket_texts import Key, key_of
 
 PAGE_ROWS = 2000  # what `tickets()` holds in memory at a time
 TICKET_KEY = ("desk", "source", "external_id")
+TEXTS = ("title", "body", "resolution")
+
+
+class Change(NamedTuple):
+    """A ticket as it now stands, and the number of its last change."""
+
+    number: int
+    ticket: Ticket
 
 
 class TicketRows(Rows):
     """Tickets, predictions, feedback and incidents."""
 
     def put_tickets(self, tickets: Sequence[Ticket]) -> Written:
-        """Store tickets with title and body masked; a poorer copy blanks nothing that is known."""
-        return self.put(tables.tickets, [_masked(ticket) for ticket in tickets], _merge_tickets)
+        """Store tickets with their texts masked; a poorer copy blanks nothing that is known."""
+        masked = [_masked(ticket) for ticket in tickets]
+        return self.put(tables.tickets, masked, _merge_tickets, _number_changes)
 
     def tickets(
         self, desk: str, *, since: datetime | None = None, until: datetime | None = None
@@ -46,6 +68,56 @@ class TicketRows(Rows):
         """The ticket of this identity, None where there is none."""
         key = _ticket_is(tables.tickets, desk, source, external_id)
         return next(iter(self.fetch(select(tables.tickets).where(key), Ticket)), None)
+
+    def tickets_called(self, desk: str, external_id: str) -> list[Ticket]:
+        """A desk's tickets of this id, by source: each source gives its own."""
+        columns = tables.tickets.columns
+        which = and_(columns.desk == desk, columns.external_id == external_id)
+        return self.fetch(select(tables.tickets).where(which).order_by(columns.source), Ticket)
+
+    def tickets_of(self, desk: str, keys: Collection[Key]) -> dict[Key, Ticket]:
+        """Those tickets of a desk, by (source, external_id), that there are."""
+        found = {}
+        for some in chunks(list(keys), LOOKUP_ROWS):
+            which = _among(tables.tickets, desk, some)
+            for ticket in self.fetch(select(tables.tickets).where(which), Ticket):
+                found[key_of(ticket)] = ticket
+        return found
+
+    def changes(self, desk: str, after: int = 0, limit: int = PAGE_ROWS) -> list[Change]:
+        """Tickets in the order of their last change, each with its number: above `after`.
+
+        A ticket that is written anew, and is not as it was, gets a number above all others of its
+        desk, those that were erased too. Numbers are given under the lock of the write, so none
+        below one that was seen comes later. What was erased is not told.
+        """
+        ticket, change = tables.tickets.columns, tables.changes.columns
+        same = and_(*(ticket[name] == change[name] for name in TICKET_KEY))
+        query = (
+            select(change.number, tables.tickets)
+            .select_from(tables.changes.join(tables.tickets, same))
+            .where(change.desk == desk, change.number > after)
+            .order_by(change.number)
+            .limit(limit)
+        )
+        with self.reading.connect() as connection:
+            rows = [dict(row) for row in connection.execute(query).mappings()]
+        return [Change(row.pop("number"), Ticket(**row)) for row in rows]
+
+    def n_changes(self, desk: str, after: int = 0) -> int:
+        """How many tickets `changes` has to tell."""
+        change = tables.changes.columns
+        query = select(func.count()).where(change.desk == desk, change.number > after)
+        with self.reading.connect() as connection:
+            return connection.execute(query).scalar_one()
+
+    def change_before(self, desk: str, n: int) -> int:
+        """The number after which only the last `n` changes come; 0 where there are no more."""
+        number = tables.changes.columns.number
+        query = select(number).where(tables.changes.columns.desk == desk)
+        query = query.order_by(number.desc()).offset(n).limit(1)
+        with self.reading.connect() as connection:
+            return connection.execute(query).scalar() or 0
 
     def openings(
         self, desk: str, target: str, since: datetime, until: datetime
@@ -90,6 +162,16 @@ class TicketRows(Rows):
         query = select(tables.feedback).where(columns.desk == desk)
         order = (columns.given_at, *tables.feedback.primary_key.columns)
         return self.fetch(query.order_by(*order), Feedback)
+
+    def corrections(self, desk: str, keys: Collection[Key]) -> dict[Key, dict[str, str]]:
+        """What people last said that those tickets should have been, by ticket and target."""
+        said = tables.feedback
+        found: dict[Key, dict[str, str]] = {}
+        for some in chunks(list(keys), LOOKUP_ROWS):
+            query = select(said).where(_among(said, desk, some))
+            for one in self.fetch(query.order_by(said.c.given_at, *said.primary_key), Feedback):
+                found.setdefault((one.source, one.external_id), {})[one.target] = one.label
+        return found
 
     def put_incidents(self, incidents: Sequence[Incident]) -> Written:
         """Store incidents; a copy without an end does not reopen one that has ended."""
@@ -145,13 +227,32 @@ def _ticket_is(table: Table, desk: str, source: str, external_id: str) -> Column
     return and_(*(table.c[name] == value for name, value in wanted))
 
 
+def _among(table: Table, desk: str, keys: Sequence[Key]) -> ColumnElement[bool]:
+    return among([table.c[name] for name in TICKET_KEY], [(desk, *key) for key in keys])
+
+
+def _number_changes(connection: Connection, rows: Sequence[Row]) -> None:
+    """Number these tickets behind all others of their desks: nobody else writes meanwhile."""
+    last = tables.last_changes
+    query = select(last.c.desk, last.c.number).where(last.c.desk.in_({row["desk"] for row in rows}))
+    numbers = dict(connection.execute(query).tuples().all())
+    changes = []
+    for row in rows:
+        numbers[row["desk"]] = number = numbers.get(row["desk"], 0) + 1
+        changes.append({name: row[name] for name in TICKET_KEY} | {"number": number})
+    connection.execute(upsert(connection, tables.changes), changes)
+    lasts = [{"desk": desk, "number": number} for desk, number in numbers.items()]
+    connection.execute(upsert(connection, last), lasts)
+
+
 def _of_ticket(table: Table, which: ColumnElement[bool]) -> ColumnElement[bool]:
     same = (table.c[name] == tables.tickets.c[name] for name in TICKET_KEY)
     return exists().where(*same, which)
 
 
 def _masked(ticket: Ticket) -> Ticket:
-    return replace(ticket, title=mask(_storable(ticket.title)), body=mask(_storable(ticket.body)))
+    texts = {name: mask(_storable(getattr(ticket, name))) for name in TEXTS}
+    return replace(ticket, **texts)
 
 
 def _storable(text: str) -> str:

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Column, Double, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Double, Integer, LargeBinary, MetaData, Table, Text
 from sqlalchemy.types import TypeDecorator
 
 from data.database import UtcTime
@@ -67,7 +67,12 @@ tickets = Table(
     *_columns(UtcTime, "opened_at", "resolved_at"),
     *_columns(Text, "title", "body", "channel", "requester"),
     Column("labels", Labels),
+    Column("resolution", Text),
 )
+changes = Table(
+    "ticket_changes", meta, *_key("desk", "source", "external_id"), Column("number", BigInteger)
+)
+last_changes = Table("last_changes", meta, *_key("desk"), Column("number", BigInteger))
 predictions = Table(
     "predictions",
     meta,

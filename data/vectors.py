@@ -15,6 +15,7 @@ import numpy as np
 
 Make = Callable[[list[str]], np.ndarray]
 
+FOLDER = "vectors"
 LIMIT = 200_000  # vectors of 1.5 kB: some 350 MB
 AT_ONCE = 500  # texts read between two writes: what a kill may cost
 
@@ -98,6 +99,11 @@ class Vectors:
                 " key BLOB NOT NULL UNIQUE, vector BLOB NOT NULL)"
             )
             yield database
+
+
+def vectors_of(home: Path, encoder_id: str, n_dimensions: int) -> Vectors:
+    """The vectors of one encoder's texts under `home`."""
+    return Vectors(home / FOLDER / f"{encoder_id[:32]}.db", n_dimensions)
 
 
 def key_of(text: str) -> bytes:

@@ -38,7 +38,7 @@ def nearly_same(texts: Sequence[str], alike: float = ALIKE) -> np.ndarray:
     """
     if not 0 < alike <= 1:
         raise ValueError(f"alike must lie in (0, 1], got {alike}")
-    words = [frozenset(WORD.findall(normalise(text))) for text in texts]
+    words = [words_of(text) for text in texts]
     n_texts = Counter(word for one in words for word in one)
     holders: dict[str, list[int]] = {}
     twins = np.full(len(texts), -1)
@@ -51,6 +51,15 @@ def nearly_same(texts: Sequence[str], alike: float = ALIKE) -> np.ndarray:
             for word in rarest:
                 holders.setdefault(word, []).append(row)
     return twins
+
+
+def words_of(text: str) -> frozenset[str]:
+    """The different words of a text.
+
+    >>> sorted(words_of("VPN is down, down!"))
+    ['down', 'is', 'vpn']
+    """
+    return frozenset(WORD.findall(normalise(text)))
 
 
 def _alike(a: frozenset[str], b: frozenset[str], alike: float) -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from data.settings import Settings, variable_of
-from pipelines.commands import audit, detection, ingest, keys, models, running, upkeep
+from pipelines.commands import audit, detection, ingest, keys, models, running, similar, upkeep
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,6 +30,7 @@ for command in (
     audit.audit,
     models.train,
     models.score,
+    similar.similar,
     detection.detect,
     running.serve,
     running.flows,

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.vectors import Vectors
+from data.vectors import FOLDER, vectors_of
 from features.embedding import ABOUT, Encoder, Make
 from pipelines.console import Report
 
@@ -35,7 +35,7 @@ def encoder(home: Path) -> Encoder:
     if not (folder / ABOUT).exists():
         make(weights(), folder)
     loaded = Encoder.load(folder)
-    loaded.keep = Vectors(home / "vectors" / f"{loaded.id[:32]}.db", loaded.n_dimensions).of
+    loaded.keep = vectors_of(home, loaded.id, loaded.n_dimensions).of
     return loaded
 
 
@@ -103,4 +103,4 @@ def told(reader: Encoder, n_texts: int, report: Report) -> Iterator[None]:
 
 def forget(home: Path) -> None:
     """Drop the vectors of all texts: what was erased must not live on in one of them."""
-    shutil.rmtree(home / "vectors", ignore_errors=True)
+    shutil.rmtree(home / FOLDER, ignore_errors=True)

@@ -1,6 +1,5 @@
 """What the fast tier of a model saves, and what it costs: on tickets that it has not seen."""
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -10,9 +9,7 @@ from models.blend import Tier
 from models.triage import Triage
 from pipelines.console import Report, silent
 from pipelines.dataset import Dataset
-from pipelines.measure import Predicted, predict
-
-N_TIMED = 100  # tickets: a second of the slowest models
+from pipelines.measure import Predicted, cpu_ms, predict
 
 TIERS: dict[str, Tier | None] = {"fast": "fast", "full": "full", "cascade": None}
 """Either tier for every ticket, and what is served: the full one where the fast one is unsure."""
@@ -43,7 +40,7 @@ def tier_rows(
         TierRow(
             name,
             float(given[name].read.mean()),
-            ticket_ms(model, test, tier),
+            cpu_ms([model], test.fields, tier=tier)[0],
             {
                 target: right(model.classes[target], one, test.labels[target])
                 for target, one in given[name].probabilities.items()
@@ -63,24 +60,6 @@ def right(classes: np.ndarray, probabilities: np.ndarray, labels: Sequence[str |
     known = np.array([bool(label) for label in labels])
     guess = classes[probabilities.argmax(axis=1)]
     return float((guess[known] == np.array(labels, dtype=object)[known]).mean())
-
-
-def ticket_ms(model: Triage, data: Dataset, tier: Tier | None = None, n: int = N_TIMED) -> float:
-    """CPU milliseconds to answer all targets of one ticket, tickets one by one, nothing cached."""
-    rows = np.random.default_rng(0).permutation(len(data))[:n]
-    some = [data.take([row]).fields for row in rows]
-    keep = None
-    if model.meaning is not None:
-        keep, model.meaning.encoder.keep = model.meaning.encoder.keep, None
-    try:
-        model.answer(some[0], "full")  # what is loaded at first is loaded now
-        began = time.process_time()
-        for fields in some:
-            model.answer(fields, tier)
-        return (time.process_time() - began) / len(some) * 1000
-    finally:
-        if model.meaning is not None:
-            model.meaning.encoder.keep = keep
 
 
 def tables_of(rows: Sequence[TierRow]) -> dict[str, list[dict[str, object]]]:

@@ -480,6 +480,7 @@ def test_openapi_names_every_route_and_loads_nothing_from_elsewhere(client):
     told = client.get("/openapi.json").json()
     assert set(told["paths"]) == {
         "/v1/tickets/score",
+        "/v1/tickets/{source}/{external_id}/similar",
         "/v1/models",
         "/v1/alerts",
         "/v1/alerts/{id}",

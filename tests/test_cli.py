@@ -10,6 +10,7 @@ import pytest
 
 from data.settings import Settings
 from pipelines.__main__ import around, main
+from tests import endpoint
 from tests.desk import table
 
 HERE = Path(__file__).parent.parent
@@ -86,6 +87,10 @@ def test_the_module_is_the_command(tickets, tmp_path):
         ("models promote 7", "no version 7 of 'ticket-it'"),
         ("models rollback", "nothing to roll 'ticket-it' back to"),
         ("score t.csv --out p.csv", "no model 'ticket-it'"),
+        ("similar vpn", "no model 'ticket-it'"),
+        ("similar", "wanted either TEXT or --id"),
+        ("similar vpn --id 1", "wanted either TEXT or --id"),
+        ("similar --id 9", "desk 'it' has no ticket '9'"),
         ("detect --until 2999-01-01", "--until wants a time that has passed"),
         ("detect --follow --flow", "--follow goes on by itself"),
         ("replay metrics t.csv --out o", "t.csv has no column for timestamp"),
@@ -169,6 +174,32 @@ def test_a_key_is_shown_once_and_can_be_revoked(forewarn):
     assert secret not in listed
     assert forewarn("keys", "revoke", key_id)[0] == 0
     assert "revoked" in forewarn("keys", "list")[1]
+
+
+def test_similar_tickets_are_shown_with_what_became_of_them(forewarn, tmp_path):
+    endpoint.promote(tmp_path / "home", endpoint.train(tmp_path / "model"), "1", desk="it")
+    _, _, err = forewarn("similar", "vpn")
+    assert "desk 'it' has no tickets" in err
+    columns = ("id", "opened_at", "closed_at", "title", "group", "resolution")
+    rows = [
+        ("1", "2026-01-05", "2026-01-06", "my vpn slow", "net", "restarted it"),
+        ("2", "2026-01-05", "", "vpn slow", "", ""),
+        ("3", "2026-01-05", "", "Slow VPN", "", ""),
+    ]
+    table(tmp_path / "t.csv", columns, rows)
+    forewarn("ingest", "tickets", "t.csv")
+    told = forewarn("similar", "vpn slow", "--k", "1")[1]
+    past, same = told.split("Open tickets that say the same")
+    assert re.search(
+        r"1  my vpn slow +│ +[01]\.\d\d │ 2026-01-06 │ +group net │ +restarted it", past
+    )
+    assert re.findall(r"([23])  .* 1\.00", same) == ["2", "3"]
+    assert "2  vpn slow" not in forewarn("similar", "--id", "2")[1]
+    table(tmp_path / "u.csv", columns, rows)
+    forewarn("ingest", "tickets", "u.csv")
+    assert "say --source, of t, u" in forewarn("similar", "--id", "2")[2]
+    assert forewarn("similar", "--id", "2", "--source", "u")[0] == 0
+    assert "No ticket is like this one" in forewarn("similar", "日本")[1]
 
 
 def test_detect_says_what_it_still_needs(forewarn, tickets):

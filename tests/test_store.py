@@ -1,6 +1,7 @@
 import math
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -8,7 +9,9 @@ import pytest
 import sqlalchemy
 
 from data import tables
+from data.database import migrate
 from data.keys import new_key
+from data.migrations import MIGRATIONS
 from data.records import Alert, Feedback, Incident, Prediction, Ticket, Trace
 from data.store import Store
 
@@ -57,6 +60,7 @@ class TestTickets:
             labels={"category": "réseau", 'odd "name"': "x"},
             channel="mail",
             requester="4f",
+            resolution="restarted it",
         )
         store.put_tickets([ticket])
         assert store.ticket("it", "file", "T1") == ticket
@@ -91,6 +95,66 @@ class TestTickets:
                 "<email>",
                 "my password is <secret>",
             )
+
+    def test_changes_come_in_their_order_each_once_and_none_for_what_stays_the_same(self, store):
+        first, second, third = (a_ticket(number) for number in (3, 1, 2))
+        store.put_tickets([first, second, a_ticket(desk="hr")])
+        store.put_tickets([third])
+        told = store.changes("it")
+        assert [one.ticket for one in told] == [first, second, third]
+        last = told[-1].number
+        store.put_tickets([first, replace(second, body="more")])
+        assert [one.ticket.body for one in store.changes("it", last)] == ["more"]
+        assert store.n_changes("it") == 3
+        assert store.n_changes("it", last) == 1
+        assert [one.ticket for one in store.changes("it", limit=1)] == [first]
+
+    def test_change_before_leaves_the_last_ones(self, store):
+        store.put_tickets([a_ticket(number) for number in range(5)])
+        store.put_tickets([a_ticket(0, title="anew")])
+        after = store.change_before("it", 2)
+        assert [one.ticket.external_id for one in store.changes("it", after)] == ["T4", "T0"]
+        assert store.change_before("it", 5) == 0
+
+    def test_an_erased_ticket_is_no_change(self, store):
+        store.put_tickets([a_ticket(1), a_ticket(2, requester="4f"), a_ticket(3)])
+        store.erase_ticket("it", "file", "T1")
+        store.erase_requester("it", "4f")
+        told = store.changes("it")
+        assert [one.ticket.external_id for one in told] == ["T3"]
+        store.expire("it", NOW + HOUR)
+        assert store.n_changes("it") == 0
+        store.put_tickets([a_ticket(4)])
+        assert store.n_changes("it", told[-1].number) == 1, "a number is given once"
+
+    def test_tickets_of_before_are_numbered_in_the_order_of_time(self, url):
+        engine = sqlalchemy.create_engine(url)
+        migrate(engine, MIGRATIONS[:2])
+        with engine.begin() as connection:
+            for name, at in (("late", 9), ("early", 1)):
+                connection.execute(
+                    sqlalchemy.text(
+                        "INSERT INTO tickets (desk, source, external_id, opened_at, title, body,"
+                        " labels) VALUES ('it', 'file', :name, :at, '', '', '{}')"
+                    ),
+                    {"name": name, "at": at},
+                )
+        engine.dispose()
+        with closing(Store(url)) as store:
+            store.put_tickets([a_ticket(1)])
+            told = [(one.number, one.ticket.external_id) for one in store.changes("it")]
+        assert told == [(1, "early"), (2, "late"), (3, "T1")]
+
+    def test_tickets_by_their_keys_with_what_people_last_said(self, store):
+        store.put_tickets([a_ticket(number) for number in range(3)] + [a_ticket(desk="hr")])
+        later = a_correction(1, label="vpn", given_by="bob", given_at=NOW + HOUR)
+        store.put_feedback([later, a_correction(1), a_correction(1, target="impact", label="2")])
+        keys = [("file", "T1"), ("file", "T2"), ("file", "gone"), ("other", "T0")]
+        assert store.tickets_of("it", keys) == {
+            ("file", "T1"): a_ticket(1),
+            ("file", "T2"): a_ticket(2),
+        }
+        assert store.corrections("it", keys) == {("file", "T1"): {"category": "vpn", "impact": "2"}}
 
     def test_text_that_an_engine_cannot_hold_is_mended(self, store):
         ticket = a_ticket(title="a\0b", body="\ud83d", labels={"category": "\ud83d\0"})
@@ -336,6 +400,7 @@ class TestOperation:
 
     def test_ping_of_a_database_without_tables_raises(self, store):
         with store.engine.begin() as connection:
+            connection.execute(sqlalchemy.text("DROP TABLE ticket_changes"))
             connection.execute(sqlalchemy.text("DROP TABLE tickets"))
         with pytest.raises(sqlalchemy.exc.DBAPIError):
             store.ping()

@@ -7,8 +7,8 @@ from models.cascade import Cascade
 from models.triage import Triage
 from pipelines.dataset import Dataset
 from pipelines.encoder import encoder
-from pipelines.measure import predict
-from pipelines.tiers import tables_of, ticket_ms, tier_rows, told
+from pipelines.measure import cpu_ms, predict
+from pipelines.tiers import tables_of, tier_rows, told
 
 WORDS = {"printing": "printer paper toner jam tray", "network": "vpn wifi router cable switch"}
 
@@ -64,7 +64,7 @@ def test_the_cost_is_that_of_reading_not_of_remembering(model):
     model.meaning.encoder.keep = lambda texts, make: calls.append(texts) or make(texts)
     keep = model.meaning.encoder.keep
     try:
-        assert ticket_ms(model, tickets(5, 3), "full") > 0
+        assert cpu_ms([model], tickets(5, 3).fields, tier="full")[0] > 0
         assert (calls, model.meaning.encoder.keep) == ([], keep)
     finally:
         model.meaning.encoder.keep = before

@@ -21,6 +21,9 @@ TICKET_NAMES: dict[str, tuple[str, ...]] = {
         "resolved_at", "resolved", "solved_at", "resolution_date", "resolutiondate",
         "date_resolved", "closed_at", "closed", "closed_on", "date_closed", "fields_resolutiondate",
     ),
+    "resolution": (
+        "resolution", "resolution_notes", "close_notes", "resolution_description", "solution",
+    ),
     "title": (
         "title", "short_description", "subject", "summary", "ticket_subject", "fields_summary",
     ),

@@ -233,6 +233,7 @@ def _ticket(
         requester=pseudonym(reading.hmac_key, requester)
         if requester and reading.hmac_key
         else None,
+        resolution=texts.get("resolution", ""),
     )
 
 
