@@ -96,7 +96,7 @@ class TicketIndex:
         gone = [name for name in names if key_named(name) not in there]
         with self._lock:
             self.nearby.remove(gone)
-        self._swept = self._swept + len(names) - len(gone) if len(names) == N_SWEPT else 0
+        self._swept = self._swept + N_SWEPT if len(names) == N_SWEPT else 0
 
     def look(
         self, store: Store, fields: Mapping[str, Sequence[str]], k: int, but: Key | None = None

@@ -219,8 +219,9 @@ def test_until_it_is_filled_it_says_how_far_it_is(index, store, monkeypatch):
 def test_an_erased_ticket_is_gone_at_once_and_forgotten_soon(index, store, monkeypatch):
     monkeypatch.setattr(ticket_index, "SPARE", 0)
     monkeypatch.setattr(ticket_index, "N_SWEPT", 3)
-    theirs = [a_ticket(number, "vpn slow", requester="ada") for number in range(10)]
-    store.put_tickets([*theirs, a_ticket(10, "vpn slow"), closed(11, "my vpn slow")])
+    make = [a_ticket, closed] * 5
+    theirs = [one(number, "vpn slow", requester="ada") for number, one in enumerate(make)]
+    store.put_tickets([*theirs, a_ticket(10, "vpn slow"), closed(11, "vpn down")])
     filled(index, store)
     store.erase_requester("default", "ada")
     found = look(index, store, "vpn slow", k=1)
@@ -246,7 +247,8 @@ def test_of_more_tickets_than_the_limit_the_last_are_read(store, model, home):
     store.put_tickets([closed(number, f"vpn slow {number}") for number in range(9)])
     made = following(home, limit=4)
     index = made.of(made.champions.get("default"))
-    assert made.step() is False
+    assert index.after == 5, "nothing is read that would be forgotten"
+    made.step()
     assert len(index.nearby) == 4
     assert {one.ticket.external_id for one in look(index, store, "vpn slow").tickets} == {
         "INC5", "INC6", "INC7", "INC8",
@@ -367,3 +369,10 @@ def test_a_ticket_changed_since_is_told_as_it_stands_now(index, store):
     found = look(index, store, NOTICE)
     assert found.duplicates == []
     assert found.tickets[0].ticket.resolution == "done"
+
+
+def test_when_tickets_are_no_longer_indexed_it_says_so(client, store):
+    store.put_tickets([a_ticket(1, "vpn slow")])
+    client.app.state.service.indexes.has_stopped = True
+    told = check_problem(client.get("/v1/tickets/file/INC1/similar"), 503)
+    assert "no longer indexed" in told["detail"]
