@@ -26,7 +26,7 @@ from models.triage import Decided, Triage
 from pipelines.console import Report, silent
 
 ROWS_AT_ONCE = 2000
-N_TIMED = 100
+N_TIMED = 100  # tickets
 
 
 class Alone(NamedTuple):

@@ -17,6 +17,7 @@ from data.settings import Settings
 from data.store import Store
 from data.ticket_index import TicketIndex
 from features.embedding import Encoder
+from features.glance import Glance
 from models.nearby import Nearby, reader_of
 from models.triage import Triage
 from tests import endpoint
@@ -299,7 +300,7 @@ def test_a_database_that_is_away_does_not_end_the_filling(home, store, caplog):
 
 
 def encoder_of(weights):
-    return Encoder(weights, b"tokenizer", 4)
+    return Encoder(weights, b"tokenizer", 4, Glance(np.zeros((1, 1), np.int8), 1.0))
 
 
 def with_encoder(weights, columns=("title",)):
