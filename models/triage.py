@@ -123,12 +123,17 @@ class Triage:
         *,
         ordered: bool,
         authors: Sequence[str | None] | None = None,
+        spared: np.ndarray | None = None,
     ) -> Self:
         """Learn every target of `labels` from the tickets that have it.
 
         A label of None or "" leaves that ticket out for that target. `ordered`: the tickets
         come in the order of time, so the latest are held out for thresholds and calibration.
         `authors` (n_tickets,) tells apart who wrote them: words of few people are not learnt.
+
+        `spared` (n_tickets,) says which tickets the encoder has not seen, where it was tuned on
+        the labels of the others. It knows those by heart, so what is said of calibration, of the
+        heads' weights and of every promise comes from the spared tickets alone.
         """
         if not labels:
             raise ValueError("wanted at least one target to learn, got none")
@@ -142,9 +147,9 @@ class Triage:
                 raise ValueError(
                     f"target {target!r} has {len(given)} labels for {xs['words'].shape[0]} tickets"
                 )
-            fitted[target] = self._fit_target(target, xs, given, ordered)
+            fitted[target] = self._fit_target(target, xs, given, ordered, spared)
         self.novelty = self._novelty(xs, labels, fitted) if self._wants_meaning() else None
-        self.priority = self._derived(xs, labels, ordered)
+        self.priority = self._derived(xs, labels, ordered, spared)
         return self
 
     def _derived(
@@ -152,10 +157,13 @@ class Triage:
         xs: Mapping[str, Features],
         labels: Mapping[str, Sequence[str | None]],
         ordered: bool,
+        spared: np.ndarray | None,
     ) -> Priority | None:
         if self.matrix is None or not derivable(labels):
             return None
-        return Priority.learn(self.matrix, xs, labels, ordered=ordered, seed=self.seed)
+        return Priority.learn(
+            self.matrix, xs, labels, ordered=ordered, seed=self.seed, spared=spared
+        )
 
     def priorities(self, probabilities: Mapping[str, np.ndarray]) -> Derived | None:
         """The priority that what `predict_proba` gave makes; None where none is derived."""
@@ -169,12 +177,14 @@ class Triage:
         xs: Mapping[str, Features],
         labels: Sequence[str | None],
         ordered: bool,
+        spared: np.ndarray | None,
     ) -> Fitted:
         rows = [row for row, label in enumerate(labels) if label]
         known = [label for label in labels if label]
         some = {view: x[rows] for view, x in xs.items()}
         try:
-            fitted = Blend.learn(some, known, ordered=ordered, seed=self.seed)
+            fresh = None if spared is None else spared[rows]
+            fitted = Blend.learn(some, known, ordered=ordered, seed=self.seed, spared=fresh)
         except ValueError as error:
             raise ValueError(f"target {target!r}: {error}") from error
         self.blends[target] = fitted.blend

@@ -52,6 +52,14 @@ def train(
             " 5 ms of CPU a short ticket and 30 ms a long one, and 23 MB in the model."
         ),
     ] = True,
+    budget: Annotated[
+        float,
+        typer.Option(
+            metavar="MINUTES",
+            help="Tune the encoder on the labels first, for so many minutes of one core at most."
+            " It pays HELP_TODO",
+        ),
+    ] = 0.0,
     maps: Maps = None,
     flow: Flow = False,
 ) -> None:
@@ -77,6 +85,7 @@ def train(
         mapping=mapping_of(maps),
         precision=precision,
         encoder=encoder,
+        budget=budget,
     )
     if as_flow(context, flow):
         report = run_flow(context, "train", recipe, promote)
