@@ -96,7 +96,13 @@ def tuned_encoder(
 
     ValueError where the minutes are too few. Neither texts nor weights are left on the disk.
     """
-    task = {"fields": dict(fields), "labels": dict(labels), "minutes": minutes, "seed": seed}
+    task = {
+        "fields": dict(fields),
+        "labels": dict(labels),
+        "minutes": minutes,
+        "seed": seed,
+        "asker": os.getpid(),
+    }
     with tempfile.TemporaryDirectory() as aside:
         _tune(weights(), Path(aside), json.dumps(task), report)
         reader = Encoder.load(Path(aside))
@@ -112,7 +118,7 @@ def _tune(source: Path, folder: Path, task: str, report: Report) -> None:
         given.seek(0)
         with subprocess.Popen(
             command,
-            env=os.environ | OFFLINE,
+            env=os.environ | OFFLINE | {"TMPDIR": str(folder)},
             stdin=given,
             stdout=subprocess.PIPE,
             stderr=errors,

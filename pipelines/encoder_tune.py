@@ -2,10 +2,9 @@
 
 python -m pipelines.encoder_tune WEIGHTS FOLDER < task.json
 
-The task has the texts by column, the labels by target, the minutes and the seed: see `Task`. The
-encoder is written to FOLDER; lines of JSON tell how far it is. Whole passes are made over the
-tickets, as many as the first few batches say that there is time for. So the same task gives the
-same weights wherever as many passes fit, and near a border between n and n + 1 it may be either.
+The task has the texts and the labels: see `Task`. The encoder is written to FOLDER; lines of
+JSON tell how far it is. Whole passes are made over the tickets, as many as the first few batches
+say that there is time for: the same task gives the same weights wherever as many passes fit.
 """
 
 import json
@@ -17,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 BATCH = 32
 RATE = 1e-4  # of the weights; what comes on top of them, the classes, learns ten times as fast
 WARM_UP = 0.06  # share of the steps in which the rate rises; then it falls to nothing
-SMOOTHING = 0.1  # of the labels, some of which are wrong
 SHARPNESS = 20.0  # what a cosine is multiplied by, to begin with
 MOST_TOKENS = 128  # of a column; the beginning of a long ticket says what it is about
 MOST_PASSES = 10  # further ones learn by heart
@@ -40,12 +39,16 @@ SLACK = 0.9  # of the time that is left is planned with
 
 
 class Task(NamedTuple):
-    """What to learn: texts (n_tickets,) by column, and labels by target, None where unknown."""
+    """What to learn: texts (n_tickets,) by column, and labels by target, None where unknown.
+
+    `asker` is the number of the process that waits for it.
+    """
 
     fields: Mapping[str, Sequence[str]]
     labels: Mapping[str, Sequence[str | None]]
     minutes: float
     seed: int
+    asker: int
 
     @property
     def n_tickets(self) -> int:
@@ -59,26 +62,28 @@ class TooShort(ValueError):
 def main(source: Path, folder: Path, tell: Callable[[Mapping[str, object]], None]) -> None:
     """Tune the weights in `source` by the task on standard input, and export them to `folder`.
 
-    It ends, and takes `folder` with it, when the process that started it has ended.
+    When the process that asked for it has ended, this one ends too, and takes `folder` with it.
     """
-    deadline, parent = time.monotonic(), os.getppid()
+    began = time.monotonic()
     task = Task(**json.load(sys.stdin))
-    deadline += task.minutes * 60 - KEPT_SECONDS
 
-    def alive() -> None:
-        if os.getppid() != parent:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise SystemExit("whoever asked for this has ended")
-
+    Thread(target=end_with, args=(task.asker, folder), daemon=True).start()
     tuning = Tuning(source, task)
-    for told in tuning.run(deadline, alive):
+    for told in tuning.run(began + task.minutes * 60 - KEPT_SECONDS):
         tell(told)
-    with TemporaryDirectory() as aside:
+    with TemporaryDirectory(dir=folder) as aside:
         tuning.save(Path(aside))
         from pipelines.encoder_export import export
 
         export(Path(aside), folder)
-    alive()
+
+
+def end_with(asker: int, folder: Path) -> None:
+    """End this process, and take `folder` along, once `asker` is no longer its parent."""
+    while os.getppid() == asker:
+        time.sleep(1)
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)
 
 
 class Tuning:
@@ -89,12 +94,8 @@ class Tuning:
     """
 
     def __init__(self, source: Path, task: Task) -> None:
-        import torch
         from tokenizers import Tokenizer
-        from transformers import AutoModel
 
-        torch.set_num_threads(1)
-        torch.manual_seed(task.seed)
         self.rng = np.random.default_rng(task.seed)
         self.source, self.task = source, task
         reader = Tokenizer.from_file(str(source / "tokenizer.json"))
@@ -105,13 +106,18 @@ class Tuning:
             for column, texts in task.fields.items()
         }
         self.lengths = np.sum([list(map(len, column)) for column in self.tokens.values()], axis=0)
+        import torch
+        from transformers import AutoModel
+
+        torch.set_num_threads(1)
+        torch.manual_seed(task.seed)
         self.model: PreTrainedModel = AutoModel.from_pretrained(source)
         self.model.embeddings.requires_grad_(False)
         self.codes = {target: codes_of(given) for target, given in task.labels.items()}
         self.classes: dict[str, torch.Tensor] = {}
         self.sharpness = torch.tensor(np.log(SHARPNESS), dtype=torch.float32, requires_grad=True)
 
-    def run(self, deadline: float, alive: Callable[[], None]) -> Iterator[dict[str, object]]:
+    def run(self, deadline: float) -> Iterator[dict[str, object]]:
         """Tune until `deadline` (of `time.monotonic`) at the latest, and tell of each step."""
         import torch
 
@@ -128,7 +134,6 @@ class Tuning:
         for number in range(n_passes):
             losses: list[float] = []
             for rows in batches(self.lengths, self.rng):
-                alive()
                 if (left := deadline - time.monotonic()) < 0:
                     return
                 loss = self.loss(rows)
@@ -223,7 +228,7 @@ class Tuning:
                 cosines = vectors[known] @ normalize(self.classes[target], dim=1).T
                 wanted = torch.from_numpy(codes[rows][known])
                 scores = self.sharpness.exp() * cosines
-                losses.append(cross_entropy(scores, wanted, label_smoothing=SMOOTHING))
+                losses.append(cross_entropy(scores, wanted))
         return torch.stack(losses).mean()
 
     def save(self, folder: Path) -> None:
