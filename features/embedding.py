@@ -23,6 +23,7 @@ Make = Callable[[Sequence[str]], np.ndarray]
 Keep = Callable[[Sequence[str], Make], np.ndarray]
 
 MODEL, TOKENIZER, TABLE, ABOUT = "encoder.onnx", "tokenizer.json", "encoder.npz", "encoder.json"
+TUNED = "tuned.json"
 FILES = (MODEL, TOKENIZER)
 
 
@@ -45,6 +46,8 @@ class Encoder:
         What each token means alone, for a first look.
     keep
         Called with texts and what makes their vectors; it may know some of them already.
+    minutes
+        How long it was tuned on a desk's own labels; 0 where it was not.
     """
 
     def __init__(
@@ -55,12 +58,14 @@ class Encoder:
         table: Glance,
         *,
         keep: Keep | None = None,
+        minutes: float = 0.0,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.n_dimensions = n_dimensions
         self.table = table
         self.keep = keep
+        self.minutes = minutes
 
     @cached_property
     def id(self) -> str:
@@ -117,7 +122,7 @@ class Encoder:
         return reader
 
     def save(self, folder: Path) -> None:
-        """Write encoder.json, encoder.onnx, encoder.npz and tokenizer.json."""
+        """Write encoder.json, .onnx, .npz and tokenizer.json; if it was tuned, tuned.json."""
         contents = dict(zip(FILES, (self.model, self.tokenizer), strict=True))
         for name, content in contents.items():
             (folder / name).write_bytes(content)
@@ -125,6 +130,8 @@ class Encoder:
         write_arrays(folder / TABLE, {"table": self.table.vectors})
         about = {"n_dimensions": self.n_dimensions, "scale": self.table.scale, "sha256": hashes}
         write_json(folder / ABOUT, about)
+        if self.minutes:
+            write_json(folder / TUNED, {"minutes": float(self.minutes)})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -134,6 +141,8 @@ class Encoder:
         model, tokenizer = (_checked(folder / name, about["sha256"].get(name)) for name in FILES)
         table = read_arrays(folder / TABLE, {"table": ("int8", (None, None))})["table"]
         encoder = cls(model, tokenizer, about["n_dimensions"], Glance(table, about["scale"]))
+        if (folder / TUNED).exists():
+            encoder.minutes = read_json(folder / TUNED, {"minutes": float})["minutes"]
         encoder._prove(folder / MODEL)
         return encoder
 

@@ -164,7 +164,13 @@ class Blend:
 
     @classmethod
     def learn(
-        cls, xs: Mapping[str, Features], labels: Sequence[str], *, ordered: bool, seed: int = 0
+        cls,
+        xs: Mapping[str, Features],
+        labels: Sequence[str],
+        *,
+        ordered: bool,
+        seed: int = 0,
+        spared: np.ndarray | None = None,
     ) -> Fitted:
         """Calibrate and weigh on tickets held out, then learn from all of them.
 
@@ -173,11 +179,16 @@ class Blend:
         those. Else each ticket is held out once, from a model of the other four fifths. Five
         times the tickets are worth the little that is assumed: that the five models err as if
         apart, and that the one learnt from all of them is no worse than they are.
+
+        `spared` (n_tickets,) says which tickets were kept from whatever made the features, where
+        it has learnt from the labels of the others. Their labels show in those features, which
+        would flatter every head: the spared tickets, and no others, are held out.
         """
         labelled = checked(next(iter(xs.values())), labels)
         classes = np.array(sorted(set(labels)), dtype=object)
         truth = np.searchsorted(classes, labelled)
-        folds = _folds(truth, ordered, seed)
+        folds = _folds(truth, ordered, seed) if spared is None else np.where(spared, 0, -1)
+        folds = _sparable(truth, folds)
         held = folds >= 0
         seen, codes = _seen(truth, folds, len(classes)), truth[held]
         known = seen[np.arange(len(seen)), codes]
@@ -272,8 +283,13 @@ def _folds(truth: np.ndarray, ordered: bool, seed: int) -> np.ndarray:
     folds = latest(len(truth)) - 1 if ordered else spread(truth, seed)
     if len(truth) > ENOUGH:
         folds[folds > 0] = -1
+    return folds
+
+
+def _sparable(truth: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """The folds, none of which leaves fewer than two classes to learn from."""
     if any(len(set(truth[folds != fold])) < 2 for fold in _numbers(folds)):
-        folds[:] = -1  # too few tickets to spare any: no promise, no calibration
+        return np.full(len(folds), -1)  # too few tickets: no promise, no calibration
     return folds
 
 

@@ -276,23 +276,33 @@ class Priority:
         ordered: bool,
         seed: int = 0,
         cascade: Cascade | None = None,
+        spared: np.ndarray | None = None,
     ) -> Self:
         """Find the floor on tickets held out from heads that learn from the others alone.
 
         `xs` maps views to the tickets' features, `labels` has their impact and urgency, None
         where one is not known. A `cascade` says which tickets the fast tier will answer.
         ValueError names a label that the matrix does not know.
+
+        Of tickets that were `spared` (n_tickets,), as `Blend.learn` has it, half calibrate these
+        heads and the other half finds the floor.
         """
         given = {name: np.array(labels[name], dtype=object) for name in SOURCES}
         rows = np.flatnonzero([all(pair) for pair in zip(*given.values(), strict=True)])
         known = {name: one[rows] for name, one in given.items()}
         truth = matrix.all_of(known)
-        held = held_out(truth, ordered=ordered, seed=seed)
+        if spared is None:
+            held, fresh = held_out(truth, ordered=ordered, seed=seed), None
+        else:
+            held = _half(spared[rows], truth, ordered)
+            fresh = (spared[rows] & ~held)[~held]
         if not held.any() or any(len(set(one[~held])) < 2 for one in known.values()):
             return cls(matrix, floor(np.zeros(0), np.zeros(0, dtype=bool)))
         learnt, asked = ({view: x[rows[at]] for view, x in xs.items()} for at in (~held, held))
         heads = {
-            name: Blend.learn(learnt, one[~held].tolist(), ordered=ordered, seed=seed).blend
+            name: Blend.learn(
+                learnt, one[~held].tolist(), ordered=ordered, seed=seed, spared=fresh
+            ).blend
             for name, one in known.items()
         }
         fast = {name: head.predict_fast(asked) for name, head in heads.items()}
@@ -357,3 +367,18 @@ WANTED: dict[str, type | tuple[type, ...]] = {
     "threshold": (float, type(None)),
     **dict.fromkeys(("n_holdout", "n_first", "n_caught", "n_flagged"), int),
 }
+
+
+def _half(spared: np.ndarray, truth: np.ndarray, ordered: bool) -> np.ndarray:
+    """The later half of the spared tickets, or half of each class of them.
+
+    >>> _half(np.array([False, True, True, True, True]), np.array(list("aabab")), False)
+    array([False, False, False,  True,  True])
+    """
+    rows = np.flatnonzero(spared)
+    half = np.zeros(len(spared), dtype=bool)
+    if ordered:
+        half[rows[len(rows) // 2 :]] = True
+    else:
+        half[rows[np.argsort(truth[rows], kind="stable")][1::2]] = True
+    return half

@@ -138,12 +138,17 @@ class Triage:
         *,
         ordered: bool,
         authors: Sequence[str | None] | None = None,
+        spared: np.ndarray | None = None,
     ) -> Self:
         """Learn every target of `labels` from the tickets that have it.
 
         A label of None or "" leaves that ticket out for that target. `ordered`: the tickets
         come in the order of time, so the latest are held out for thresholds and calibration.
         `authors` (n_tickets,) tells apart who wrote them: words of few people are not learnt.
+
+        `spared` (n_tickets,) says which tickets the encoder has not seen, where it was tuned on
+        the labels of the others. It knows those by heart, so what is said of calibration, of the
+        heads' weights and of every promise comes from the spared tickets alone.
         """
         if not labels:
             raise ValueError("wanted at least one target to learn, got none")
@@ -159,7 +164,7 @@ class Triage:
                 raise ValueError(
                     f"target {target!r} has {len(given)} labels for {xs['words'].shape[0]} tickets"
                 )
-            fitted[target] = self._fit_target(target, xs, given, ordered)
+            fitted[target] = self._fit_target(target, xs, given, ordered, spared)
         self.cascade = self.novelty = None
         settled = np.ones(xs["words"].shape[0], dtype=bool)
         if self._reads:
@@ -173,7 +178,7 @@ class Triage:
             self.novelty = self._novelty(xs, labels, fitted)
         for target, one in fitted.items():
             self.promises[target] = self._promised(one, settled[_held(labels[target], one)])
-        self.priority = self._derived(xs, labels, ordered)
+        self.priority = self._derived(xs, labels, ordered, spared)
         return self
 
     def _derived(
@@ -181,11 +186,18 @@ class Triage:
         xs: Mapping[str, Features],
         labels: Mapping[str, Sequence[str | None]],
         ordered: bool,
+        spared: np.ndarray | None,
     ) -> Priority | None:
         if self.matrix is None or not derivable(labels):
             return None
         return Priority.learn(
-            self.matrix, xs, labels, ordered=ordered, seed=self.seed, cascade=self.cascade
+            self.matrix,
+            xs,
+            labels,
+            ordered=ordered,
+            seed=self.seed,
+            cascade=self.cascade,
+            spared=spared,
         )
 
     def priorities(self, probabilities: Mapping[str, np.ndarray]) -> Derived | None:
@@ -200,12 +212,14 @@ class Triage:
         xs: Mapping[str, Features],
         labels: Sequence[str | None],
         ordered: bool,
+        spared: np.ndarray | None,
     ) -> Fitted:
         rows = [row for row, label in enumerate(labels) if label]
         known = [label for label in labels if label]
         some = {view: x[rows] for view, x in xs.items()}
         try:
-            fitted = Blend.learn(some, known, ordered=ordered, seed=self.seed)
+            fresh = None if spared is None else spared[rows]
+            fitted = Blend.learn(some, known, ordered=ordered, seed=self.seed, spared=fresh)
         except ValueError as error:
             raise ValueError(f"target {target!r}: {error}") from error
         self.blends[target] = fitted.blend

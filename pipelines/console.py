@@ -17,8 +17,13 @@ from rich.progress import (
 )
 from rich.table import Table
 
-Report = Callable[[float, float | None], None]
-"""Called as a step goes on: how much is done, and of how much (None where nobody knows)."""
+
+class Report(Protocol):
+    """Called as a step goes on, with how much is done, and of how much."""
+
+    def __call__(self, done: float, total: float | None = None, note: str = "") -> None:
+        """`total` is None where nobody knows; `note` says what a bar cannot, in a few words."""
+
 
 T = TypeVar("T")
 
@@ -33,6 +38,7 @@ class Step(Protocol):
 PLAIN_WIDTH = 110  # of what is written to a file or a pipe, which has no width of its own
 
 LONG = 2.0  # seconds from which a piece of work deserves a line in a log
+NOTED = 60.0  # seconds between two lines about one piece of work in a log
 REDRAWN = 0.1  # seconds between two drawings of a bar: a step of the clock takes far less
 
 # A line stays a line: a terminal breaks it itself, and what reads a pipe wants it whole.
@@ -40,7 +46,7 @@ out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty()
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def silent(done: float, total: float | None = None) -> None:
+def silent(done: float, total: float | None = None, note: str = "") -> None:
     """Report to nobody."""
 
 
@@ -62,10 +68,14 @@ def progress(what: str) -> Iterator[Report]:
         with bar(what) as report:
             yield report
         return
-    told: list[float] = [0.0]
+    told, last = [0.0], time.monotonic()
 
-    def count(done: float, total: float | None = None) -> None:
+    def count(done: float, total: float | None = None, note: str = "") -> None:
+        nonlocal last
         told[0] = done
+        if note and time.monotonic() - last >= NOTED:
+            err.print(f"{what}: {note}", markup=False)
+            last = time.monotonic()
 
     started = time.monotonic()
     yield count
@@ -88,10 +98,11 @@ def bar(what: str) -> Iterator[Report]:
 
         last = [0.0, 0.0]  # when it was drawn, and how much is done
 
-        def report(done: float, total: float | None = None) -> None:
+        def report(done: float, total: float | None = None, note: str = "") -> None:
             last[1] = done
             if time.monotonic() - last[0] >= REDRAWN:
-                bars.update(task, completed=done, total=total)
+                said = f"{what}: {note}" if note else what
+                bars.update(task, completed=done, total=total, description=said)
                 last[0] = time.monotonic()
 
         yield report

