@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+from scipy.sparse import issparse, vstack
 
 from features.plain import read_json, write_json
 from models.calibration import Calibration, calibrate
@@ -28,7 +29,23 @@ N_FOLDS = 5
 ENOUGH = 20_000
 """Of more tickets than this one fold is held out, not all in turn: a fifth of them will do."""
 
+BY_NAME = "meaning"
+"""The head that knows what a class's name means; without a ticket it speaks alone."""
+
+UNTRIED = Calibration(temperature=0.8, offset=-10.0)
+"""Of that head before the first ticket: about true of questions to a bank."""
+
 TINY = 1e-9  # a head's probability of 0 would be a veto
+
+
+class Names(NamedTuple):
+    """A target's `classes`, sorted, and for each view what their names are there.
+
+    `xs` maps views to features (n_classes, n_features), as if each name were a ticket.
+    """
+
+    classes: tuple[str, ...]
+    xs: Mapping[str, Features]
 
 
 class Joined(NamedTuple):
@@ -112,7 +129,7 @@ class Fitted(NamedTuple):
     @property
     def share(self) -> float:
         """Of the tickets, how many were held out."""
-        return float(self.held.mean())
+        return float(self.held.mean()) if self.held.any() else 1.0
 
 
 class Blend:
@@ -147,7 +164,13 @@ class Blend:
 
     @classmethod
     def learn(
-        cls, xs: Mapping[str, Features], labels: Sequence[str], *, ordered: bool, seed: int = 0
+        cls,
+        xs: Mapping[str, Features],
+        labels: Sequence[str],
+        *,
+        ordered: bool,
+        seed: int = 0,
+        names: Names | None = None,
     ) -> Fitted:
         """Calibrate and weigh on tickets held out, then learn from all of them.
 
@@ -156,22 +179,31 @@ class Blend:
         those. Else each ticket is held out once, from a model of the other four fifths. Five
         times the tickets are worth the little that is assumed: that the five models err as if
         apart, and that the one learnt from all of them is no worse than they are.
+
+        With `names` each class's name is its first ticket, which is never held out: a class that
+        no other ticket is left of can still be told, and one that has none at all be learnt.
         """
         labelled = checked(next(iter(xs.values())), labels)
-        classes = np.array(sorted(set(labels)), dtype=object)
+        classes = np.array(sorted(set(labels)) if names is None else names.classes, dtype=object)
         truth = np.searchsorted(classes, labelled)
-        folds = _folds(truth, ordered, seed)
+        folds = _folds(truth, ordered, seed, named=names is not None)
         held = folds >= 0
         seen, codes = _seen(truth, folds, len(classes)), truth[held]
+        if names is not None:
+            seen[:] = True
         known = seen[np.arange(len(seen)), codes]
         given, calibrations = {}, {}
         for name in (name for name, (view, _) in HEADS.items() if view in xs):
-            scores = _scores(name, xs, labelled, folds, seen, seed)
-            calibrations[name] = calibrate(scores[known], codes[known])
+            if names is not None and not held.any() and name != BY_NAME:
+                continue  # nothing has shown yet what the others are worth
+            scores = _scores(name, xs, labelled, folds, seen, seed, names)
+            calibrations[name] = (
+                calibrate(scores[known], codes[known]) if names is None or len(codes) else UNTRIED
+            )
             given[name] = calibrations[name].probabilities(scores)
         joined = join({name: one[known] for name, one in given.items()}, codes[known])
         everyone = np.ones(len(truth), dtype=bool)
-        heads = {name: _head(name, xs, labelled, everyone, seed) for name in joined.weights}
+        heads = {name: _head(name, xs, labelled, everyone, seed, names) for name in joined.weights}
         for name, head in heads.items():
             head.calibration = calibrations[name]
         return Fitted(cls(heads, joined), joined.probabilities(given), codes, held)
@@ -225,12 +257,15 @@ def _weights(path: Path, given: Mapping[str, Any], known: Collection[str]) -> di
     return weights
 
 
-def _folds(truth: np.ndarray, ordered: bool, seed: int) -> np.ndarray:
-    """The fold that each ticket is held out with, -1 where it is always learnt from."""
+def _folds(truth: np.ndarray, ordered: bool, seed: int, *, named: bool) -> np.ndarray:
+    """The fold that each ticket is held out with, -1 where it is always learnt from.
+
+    Classes that are `named` are known whatever is held out.
+    """
     folds = latest(len(truth)) - 1 if ordered else spread(truth, seed)
     if len(truth) > ENOUGH:
         folds[folds > 0] = -1
-    if any(len(set(truth[folds != fold])) < 2 for fold in _numbers(folds)):
+    if not named and any(len(set(truth[folds != fold])) < 2 for fold in _numbers(folds)):
         folds[:] = -1  # too few tickets to spare any: no promise, no calibration
     return folds
 
@@ -269,6 +304,7 @@ def _scores(
     folds: np.ndarray,
     seen: np.ndarray,
     seed: int,
+    names: Names | None,
 ) -> np.ndarray:
     """Scores (n_holdout, n_classes) of held-out tickets, each by a head of the other folds.
 
@@ -276,7 +312,7 @@ def _scores(
     """
     scores = np.zeros(seen.shape)
     for fold in _numbers(folds):
-        part = _head(name, xs, labels, folds != fold, seed)
+        part = _head(name, xs, labels, folds != fold, seed, names)
         rows = folds[folds >= 0] == fold
         own = part.scores(xs[HEADS[name][0]][folds == fold])
         scores[rows] = own.min(axis=1, keepdims=True)
@@ -285,7 +321,19 @@ def _scores(
 
 
 def _head(
-    name: str, xs: Mapping[str, Features], labels: np.ndarray, rows: np.ndarray, seed: int
+    name: str,
+    xs: Mapping[str, Features],
+    labels: np.ndarray,
+    rows: np.ndarray,
+    seed: int,
+    names: Names | None,
 ) -> Head:
     view, learner = HEADS[name]
-    return learner(seed=seed).fit(xs[view][rows], labels[rows].tolist())
+    x, known = xs[view][rows], labels[rows].tolist()
+    if names is None:
+        return learner(seed=seed).fit(x, known)
+    own = names.xs[view]
+    x, known = vstack([own, x]) if issparse(x) else np.vstack([own, x]), [*names.classes, *known]
+    if learner is Logistic:
+        return Logistic(seed=seed).fit(x, known, own)
+    return learner(seed=seed).fit(x, known)

@@ -1,6 +1,7 @@
 """Everything a desk wants to know of a ticket, in one model: many targets, one reading."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Self
 from urllib.parse import quote
@@ -9,9 +10,10 @@ import numpy as np
 
 from features.embedding import Encoder, Meaning
 from features.plain import read_json, strings, write_json
-from features.text import TextFeatures
-from models.blend import Blend, Fitted
+from features.text import TextFeatures, spoken
+from models.blend import Blend, Fitted, Names
 from models.classifier import Fields
+from models.conformal import UNTRIED
 from models.head import Features
 from models.novelty import Novelty
 from models.priority import FILE, Derived, Matrix, Priority, derivable
@@ -123,29 +125,72 @@ class Triage:
         *,
         ordered: bool,
         authors: Sequence[str | None] | None = None,
+        classes: Mapping[str, Sequence[str]] | None = None,
     ) -> Self:
         """Learn every target of `labels` from the tickets that have it.
 
         A label of None or "" leaves that ticket out for that target. `ordered`: the tickets
         come in the order of time, so the latest are held out for thresholds and calibration.
         `authors` (n_tickets,) tells apart who wrote them: words of few people are not learnt.
+
+        `classes` names, for each target it knows, labels that there are whether or not a ticket
+        has them: with an encoder each is known by its name until then, so that `labels` may be
+        None for all tickets, and there may be none at all.
         """
         if not labels:
             raise ValueError("wanted at least one target to learn, got none")
         self.blends, self.promises = {}, {}
-        xs: dict[str, Features] = {"words": self.features.fit(fields, authors).transform(fields)}
-        if self.meaning is not None:
-            xs["meaning"] = self.meaning.fit(fields).transform(fields)
-        fitted = {}
+        xs = self._learn_to_read(fields, authors)
+        n_tickets = next(iter(xs.values())).shape[0]
+        fitted: dict[str, Fitted] = {}
+        names: dict[str, Names | None] = {}
         for target, given in labels.items():
-            if len(given) != xs["words"].shape[0]:
+            if len(given) != n_tickets:
                 raise ValueError(
-                    f"target {target!r} has {len(given)} labels for {xs['words'].shape[0]} tickets"
+                    f"target {target!r} has {len(given)} labels for {n_tickets} tickets"
                 )
-            fitted[target] = self._fit_target(target, xs, given, ordered)
-        self.novelty = self._novelty(xs, labels, fitted) if self._wants_meaning() else None
+            try:
+                names[target] = self._names(given, (classes or {}).get(target, ()), xs)
+                fitted[target] = self._fit_target(target, xs, given, ordered, names[target])
+            except ValueError as error:
+                raise ValueError(f"target {target!r}: {error}") from error
+        self.novelty = self._novelty(xs, labels, fitted, names) if self._wants_meaning() else None
         self.priority = self._derived(xs, labels, ordered)
         return self
+
+    def _learn_to_read(
+        self, fields: Fields, authors: Sequence[str | None] | None
+    ) -> dict[str, Features]:
+        if self.meaning is None:
+            return {"words": self.features.fit(fields, authors).transform(fields)}
+        meaning = self.meaning.fit(fields).transform(fields)
+        try:
+            return {
+                "words": self.features.fit(fields, authors).transform(fields),
+                "meaning": meaning,
+            }
+        except ValueError:  # so few tickets that they share no word
+            return {"meaning": meaning}
+
+    def _names(
+        self, labels: Sequence[str | None], more: Sequence[str], xs: Mapping[str, Features]
+    ) -> Names | None:
+        """What the classes' names are in each view; None where some of them say nothing."""
+        seen = {label for label in labels if label}
+        classes = sorted({str(label) for label in seen} | set(more))
+        said = [spoken(label) for label in classes]
+        if self.meaning is None or not all(said) or len(classes) < 2:
+            if unseen := sorted(set(more) - seen):
+                raise ValueError(
+                    f"no ticket has the label {unseen[0]!r}, and it is not known by its name:"
+                    " that takes an encoder, two classes or more, and names of words"
+                )
+            return None
+        fields = dict.fromkeys(self.features.columns, said)
+        own: dict[str, Features] = {"meaning": self.meaning.transform(fields)}
+        if "words" in xs:
+            own["words"] = self.features.transform(fields)
+        return Names(tuple(classes), own)
 
     def _derived(
         self,
@@ -169,23 +214,25 @@ class Triage:
         xs: Mapping[str, Features],
         labels: Sequence[str | None],
         ordered: bool,
+        names: Names | None,
     ) -> Fitted:
         rows = [row for row, label in enumerate(labels) if label]
         known = [label for label in labels if label]
         some = {view: x[rows] for view, x in xs.items()}
-        try:
-            fitted = Blend.learn(some, known, ordered=ordered, seed=self.seed)
-        except ValueError as error:
-            raise ValueError(f"target {target!r}: {error}") from error
+        fitted = Blend.learn(some, known, ordered=ordered, seed=self.seed, names=names)
         self.blends[target] = fitted.blend
-        self.promises[target] = promised(
+        promise = promised(
             fitted.blend.classes,
             fitted.probabilities,
             fitted.truth,
             precision=self.precision,
             confidence=self.confidence,
             share=fitted.share,
+            n_labels=[known.count(label) for label in fitted.blend.classes],
         )
+        if names is not None and not promise.sets.floor:
+            promise = replace(promise, sets=UNTRIED)
+        self.promises[target] = promise
         return fitted
 
     def _novelty(
@@ -193,18 +240,32 @@ class Triage:
         xs: Mapping[str, Features],
         labels: Mapping[str, Sequence[str | None]],
         fitted: Mapping[str, Fitted],
+        names: Mapping[str, Names | None],
     ) -> Novelty:
-        """What it takes to see that a ticket is like none of these."""
-        targets = {}
+        """What it takes to see that a ticket is like none of these.
+
+        A class without a ticket is remembered by its name.
+        """
+        x, targets = [np.asarray(xs["meaning"])], {}
+        unseen = {
+            target: [label for label, n in promise.n_labels.items() if not n]
+            for target, promise in self.promises.items()
+        }
+        n_more = sum(map(len, unseen.values()))
         for target, one in fitted.items():
             rows = np.flatnonzero([bool(label) for label in labels[target]])
             known = [label for label in labels[target] if label]
-            codes = np.full(len(labels[target]), -1)
+            codes = np.full(len(labels[target]) + n_more, -1)
+            own, known_by = np.searchsorted(one.blend.classes, unseen[target]), names[target]
+            if known_by is not None:
+                start = sum(map(len, x))
+                codes[start : start + len(own)] = own
+                x.append(np.asarray(known_by.xs["meaning"])[own])
             codes[rows] = np.searchsorted(one.blend.classes, np.array(known, dtype=object))
             probabilities = np.full((len(codes), len(one.blend.classes)), np.nan)
             probabilities[rows[one.held]] = one.probabilities
             targets[target] = codes, probabilities
-        return Novelty(seed=self.seed).fit(np.asarray(xs["meaning"]), targets)
+        return Novelty(seed=self.seed).fit(np.vstack(x), targets)
 
     def predict_proba(self, fields: Fields) -> dict[str, np.ndarray]:
         """For each target probabilities (n_tickets, n_classes), in the order of its `classes`."""
