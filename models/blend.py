@@ -41,11 +41,13 @@ TINY = 1e-9  # a head's probability of 0 would be a veto
 class Names(NamedTuple):
     """A target's `classes`, sorted, and for each view what their names are there.
 
-    `xs` maps views to features (n_classes, n_features), as if each name were a ticket.
+    `xs` maps views to features (n_classes, n_features), as if each name were a ticket. `loose`
+    (n_others, n_features) is the meaning of tickets that have no label, if there are any.
     """
 
     classes: tuple[str, ...]
     xs: Mapping[str, Features]
+    loose: np.ndarray | None = None
 
 
 class Joined(NamedTuple):
@@ -335,5 +337,6 @@ def _head(
     own = names.xs[view]
     x, known = vstack([own, x]) if issparse(x) else np.vstack([own, x]), [*names.classes, *known]
     if learner is Logistic:
-        return Logistic(seed=seed).fit(x, known, own)
+        loose = names.loose if rows.any() else None  # names alone would teach themselves
+        return Logistic(seed=seed).fit(x, known, own, loose)
     return learner(seed=seed).fit(x, known)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
-from scipy.special import log_softmax, logsumexp
+from scipy.special import log_softmax, logsumexp, softmax
 
 from models.head import Features, Head, evened
 
@@ -20,6 +20,13 @@ FEW = 50.0
 A prior that is not 0 costs no length of its own; of 1 ticket a class held-out questions to a bank
 want a penalty of 100, of 20 one of 30, of 100 one of 10.
 """
+
+ENOUGH = 20
+"""Tickets a class, in the mean, from which tickets without a label teach nothing more."""
+
+N_ROUNDS, SHARPER, SURE, WORTH = 2, 1.5, 0.5, 0.3
+"""So often tickets without a label are labelled by what was learnt, its scores so much sharper;
+those that it is so sure of teach, each as much as this part of a ticket."""
 
 TOLERANCE = 1e-5
 """With a looser one, such as 2e-3, it stops early on vectors of length 1, and silently."""
@@ -44,15 +51,25 @@ class Logistic(Head):
     def __init__(self, *, penalty: float = PENALTY, seed: int = 0) -> None:
         super().__init__(penalty=penalty, seed=seed)
         self._prior: np.ndarray | None = None
+        self._loose: np.ndarray | None = None
 
-    def fit(self, x: Features, labels: Sequence[str], prior: np.ndarray | None = None) -> Self:
+    def fit(
+        self,
+        x: Features,
+        labels: Sequence[str],
+        prior: np.ndarray | None = None,
+        loose: np.ndarray | None = None,
+    ) -> Self:
         """Learn from features (n_tickets, n_features), as many labels, and what names say.
 
         `prior` (n_classes, n_features) has the vector of each class's name, in the order of
-        `classes`.
+        `classes`. `loose` (n_others, n_features) are tickets without a label: where labels are
+        few, those that are told surely teach too (self-training: Yarowsky 1995).
         """
-        self._prior = prior
-        return super().fit(x, labels)
+        self._prior, self._loose = prior, loose
+        super().fit(x, labels)
+        self._prior = self._loose = None
+        return self
 
     def scores(self, x: Features) -> np.ndarray:
         """Logarithms of the probabilities that were learnt, which calibration mends from there."""
@@ -68,6 +85,15 @@ class Logistic(Head):
         # Of two classes others learn one row, their difference, whose square is twice as dear.
         dear = (2 if len(middle) == 2 else 1) / (penalty * weights.sum())
         coef, intercept = likeliest(x, codes, weights / weights.sum(), middle, dear)
+        if self._loose is not None and len(codes) < ENOUGH * len(middle):
+            for _ in range(N_ROUNDS):
+                chances = softmax(SHARPER * (self._loose @ coef.T + intercept), axis=1)
+                sure = chances.max(axis=1) > SURE
+                every = np.concatenate([weights, WORTH * chances[sure].max(axis=1)])
+                told = np.concatenate([codes, chances[sure].argmax(axis=1)])
+                share, some = every / every.sum(), np.vstack([x, self._loose[sure]])
+                dearer = dear * weights.sum() / every.sum()
+                coef, intercept = likeliest(some, told, share, middle, dearer)
         if len(middle) == 2:
             return coef[[1]] - coef[[0]], intercept[[1]] - intercept[[0]]
         return coef, intercept

@@ -50,6 +50,9 @@ class Answers(NamedTuple):
     decided: dict[str, Decided]
 
 
+MOST_LOOSE = 4000
+"""Tickets without a label that teach: more of them cost time and change nothing."""
+
 MOST = 5
 """Labels that a person looks through at a glance; of a longer list none is shown."""
 
@@ -190,7 +193,10 @@ class Triage:
         own: dict[str, Features] = {"meaning": self.meaning.transform(fields)}
         if "words" in xs:
             own["words"] = self.features.transform(fields)
-        return Names(tuple(classes), own)
+        others = np.flatnonzero([not label for label in labels])
+        others = np.random.default_rng(self.seed).permutation(others)[:MOST_LOOSE]
+        loose = np.asarray(xs["meaning"])[others] if len(others) else None
+        return Names(tuple(classes), own, loose)
 
     def _derived(
         self,

@@ -15,17 +15,20 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from data.published import pointer
+from models.head import Features
+from models.learning import LEAST, Point, learning_curve
 from models.priority import Matrix
 from models.triage import Triage
 from pipelines import gate, model_card, priority
 from pipelines.columns import TEXTS
 from pipelines.console import Report, Step, quiet, silent
-from pipelines.dataset import REQUESTER, Dataset, from_file, from_store
+from pipelines.dataset import REQUESTER, Dataset, Unlabelled, from_file, from_store
 from pipelines.encoder import encoder, told
 from pipelines.ingest import pseudonym_key
 from pipelines.measure import (
     Measured,
     cells,
+    curve_notes,
     figures_of,
     measure,
     metrics_of,
@@ -35,7 +38,7 @@ from pipelines.measure import (
 )
 from pipelines.models import promote, served
 from pipelines.priority import matrix_for
-from pipelines.split import Split, SplitBy, split
+from pipelines.split import Split, SplitBy, by_names, split
 from pipelines.workspace import Workspace, model_name
 
 if TYPE_CHECKING:
@@ -51,6 +54,7 @@ class Recipe:
     Without a `file` the desk's stored tickets are learnt from. `test` is a file to measure on;
     else `by` says how to part the tickets, in the order of time where they have times. With
     `encoder` a sentence encoder reads what the texts mean; without it their words decide.
+    `classes` names for a target the labels that there are, with tickets or without.
     """
 
     targets: tuple[str, ...]
@@ -63,6 +67,7 @@ class Recipe:
     confidence: float = 0.9
     seed: int = 0
     encoder: bool = True
+    classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class Logged(NamedTuple):
@@ -103,14 +108,19 @@ def train(
     """
     home, name = place.settings.home, model_name(place.settings.desk)
     parts = step("Read the tickets", lambda report: read(place, recipe, report))
-    matrix, why_not = matrix_for(place.settings.priority_matrix, parts.train.labels)
+    known = parts.train.labels if len(parts.train) else {}
+    matrix, why_not = matrix_for(place.settings.priority_matrix, known)
     model = step(
         f"Learn from {len(parts.train):,} tickets",
         lambda report: fit(parts, recipe, home, matrix, report),
     )
-    probabilities, unknown = step(
-        f"Measure on {len(parts.test):,} tickets",
-        lambda report: predict(model, parts.test.fields, report),
+    probabilities, unknown = (
+        step(
+            f"Measure on {len(parts.test):,} tickets",
+            lambda report: predict(model, parts.test.fields, report),
+        )
+        if len(parts.test)
+        else ({}, {})
     )
     measured = evaluate(model, parts, probabilities, unknown)
     key = pseudonym_key(place.settings)
@@ -120,10 +130,12 @@ def train(
     )
     registry = step("Open the registry", lambda _: place.registry())
     beside = priority.told(model, parts.test, probabilities)
-    notes = (*parts.notes, *promise_notes(model.promises), *why_not, *beside)
+    curves = step("Ask what more tickets would bring", lambda _: learning_curves(model, parts))
+    promises = promise_notes(model.promises)
+    notes = (*parts.notes, *promises, *curve_notes(curves), *why_not, *beside)
     logged = step(
         "Write the report",
-        lambda _: described(name, model, parts, probabilities, measured, notes),
+        lambda _: described(name, model, parts, probabilities, measured, notes, curves),
     )
     tables = {**logged.tables, **shown}
     version = step(
@@ -155,7 +167,13 @@ def through_gate(
 
 def read(place: Workspace, recipe: Recipe, report: Report = silent) -> Split:
     """The tickets of a recipe, parted into those to learn from and those to measure on."""
-    return split(load(place, recipe, report), recipe.by, load_test(place, recipe))
+    try:
+        data = load(place, recipe, report)
+    except Unlabelled:
+        if recipe.classes.keys() >= set(recipe.targets):
+            return by_names(recipe.text, recipe.targets)
+        raise
+    return split(data, recipe.by, load_test(place, recipe))
 
 
 def recipe_of_champion(place: Workspace) -> Recipe | None:
@@ -207,7 +225,27 @@ def fit(
     authors = train.beside.get(REQUESTER)
     n_texts = len(train) * len(train.fields)
     with nullcontext() if reader is None else told(reader, n_texts, report):
-        return model.fit(train.fields, train.labels, ordered=parts.ordered, authors=authors)
+        return model.fit(
+            train.fields,
+            train.labels,
+            ordered=parts.ordered,
+            authors=authors,
+            classes=recipe.classes,
+        )
+
+
+def learning_curves(model: Triage, parts: Split) -> dict[str, tuple[Point, ...]]:
+    """How right each target is by how many of the training tickets it is learnt from."""
+    train = parts.train
+    if len(train) < LEAST:
+        return {}
+    xs: dict[str, Features] = {"words": model.features.transform(train.fields)}
+    if model.meaning is not None:
+        xs["meaning"] = model.meaning.transform(train.fields)
+    return {
+        target: learning_curve(xs, given, ordered=parts.ordered, seed=model.seed)
+        for target, given in train.labels.items()
+    }
 
 
 def evaluate(
@@ -231,10 +269,11 @@ def described(
     probabilities: Mapping[str, np.ndarray],
     measured: Mapping[str, Measured],
     notes: Sequence[str],
+    curves: Mapping[str, Sequence[Point]],
 ) -> Logged:
     """What was measured, as tables, as pictures, and as a page for people."""
     tables = tables_of(measured, model.promises)
-    figures = figures_of(measured, model.precision)
+    figures = figures_of(measured, model.precision, curves)
     told = (
         f"Learnt from {len(parts.train):,} tickets, measured on {len(parts.test):,} others "
         f"({parts.how})"

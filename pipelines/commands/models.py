@@ -52,6 +52,13 @@ def train(
             " 5 ms of CPU a short ticket and 30 ms a long one, and 23 MB in the model."
         ),
     ] = True,
+    classes: Annotated[
+        Path | None,
+        typer.Option(
+            help='The labels that there are, as JSON: {"category": ["Mail", "VPN"]}. Those without'
+            " a ticket go by their name; all of them, where no ticket has a label yet."
+        ),
+    ] = None,
     maps: Maps = None,
     flow: Flow = False,
 ) -> None:
@@ -64,6 +71,7 @@ def train(
     from rich.markup import escape
 
     from pipelines import console
+    from pipelines.classes import read_classes
     from pipelines.train import COLUMNS, Recipe
     from pipelines.train import train as run
     from pipelines.workspace import workspace
@@ -77,6 +85,7 @@ def train(
         mapping=mapping_of(maps),
         precision=precision,
         encoder=encoder,
+        classes={} if classes is None else read_classes(classes, target),
     )
     if as_flow(context, flow):
         report = run_flow(context, "train", recipe, promote)
