@@ -62,6 +62,12 @@ def unknown(data: Path) -> str:
     return told("unknown", draws=kinds.N_DRAWS, last=kinds.N_DRAWS - 1, table=kinds.measured(data))
 
 
+def small(data: Path) -> str:
+    from benchmarks import small as desk
+
+    return told("small", draws=desk.N_DRAWS, last=desk.N_DRAWS - 1, table=desk.measured(data))
+
+
 def metrics(data: Path) -> str:
     from benchmarks import detectors, nab
 
@@ -146,6 +152,11 @@ SECTIONS = {
         "Tickets of unknown kinds",
         ("tickets/banking77_train.csv.gz", "tickets/banking77_test.csv.gz"),
         unknown,
+    ),
+    "small": Section(
+        "A small start",
+        ("tickets/banking77_train.csv.gz", "tickets/banking77_test.csv.gz"),
+        small,
     ),
     "metrics": Section(
         "Metric detector on public series",

@@ -17,9 +17,7 @@ def read_classes(path: Path, targets: Sequence[str]) -> dict[str, tuple[str, ...
         raise ValueError(f'{path}: wanted lists of labels, as {{"{targets[0]}": ["Mail", "VPN"]}}')
     if odd := sorted(given.keys() - set(targets)):
         raise ValueError(f"{path} names labels of {odd[0]!r}, wanted those of {list(targets)}")
-    return {
-        target: tuple(dict.fromkeys(label.strip() for label in given[target])) for target in given
-    }
+    return {target: tuple(dict.fromkeys(map(str.strip, own))) for target, own in given.items()}
 
 
 def _is_labels(given: object) -> bool:

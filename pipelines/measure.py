@@ -175,8 +175,8 @@ def states_of(promise: Promise) -> list[dict[str, object]]:
     """How far each class of a target is, and how many more labels take it to the next state.
 
     >>> from models.promise import promised
-    >>> one = promised(np.array(["fax"], dtype=object), np.ones((0, 1)), np.empty(0, int), n_labels=[2])
-    >>> states_of(one)
+    >>> classes, nothing = np.array(["fax"], dtype=object), np.empty(0, dtype=int)
+    >>> states_of(promised(classes, np.ones((0, 1)), nothing, n_labels=[2]))
     [{'class': 'fax', 'labels': 2, 'state': 'learning', 'more': 3}]
     """
     return [
@@ -215,7 +215,7 @@ def _states_note(promise: Promise) -> str:
     states = [promise.state(label) for label in promise.n_labels]
     said = ", ".join(f"{states.count(state)} {state}" for state in get_args(State))
     if not any(promise.n_labels.values()):
-        return f"{said}; no label yet, so that every answer goes by names and none is more than a suggestion"
+        return f"{said}; no label yet: every answer goes by names, and is a suggestion at most"
     new = [label for label in promise.n_labels if promise.state(label) == "learning"]
     if not new:
         return said
