@@ -90,18 +90,11 @@ def markdown(found: list[Figure]) -> str:
     """A row for each number of labels: means over the draws, and their standard errors."""
     rows = []
     for k in LABELS:
-        cells = [
-            said([one.accuracy for one in found if (one.way, one.k) == (way, k)]) for way in WAYS
-        ]
-        ece = np.mean([one.ece for one in found if (one.way, one.k) == (WAYS[0], k)])
+        of = {way: [one for one in found if (one.way, one.k) == (way, k)] for way in WAYS}
+        cells = [said([one.accuracy for one in of[way]]) for way in WAYS]
+        ece = np.mean([one.ece for one in of[WAYS[0]]])
         rows.append([f"{k}", *cells, f"{ece:.3f}", WANTED.get(k, "–")])
-    columns = [
-        "labels a class",
-        *(f"{way}: accuracy ± s.e." for way in WAYS),
-        "Forewarn: ECE",
-        "wanted",
-    ]
-    return table(columns, rows)
+    return table(["labels a class", *WAYS, "Forewarn's ECE", "wanted"], rows)
 
 
 def said(values: list[float]) -> str:
