@@ -96,7 +96,7 @@ def test_a_training_leaves_pictures_tables_and_where_it_came_from(place, reports
     assert sorted(path.name for path in (folder / "figures").iterdir()) == [
         f"{target}_{what}.png"
         for target in ("category", "impact")
-        for what in ("confusion", "coverage", "reliability")
+        for what in ("confusion", "coverage", "learning", "reliability")
     ]
     table = list(
         csv.DictReader(io.StringIO((folder / "tables/category_per_class.csv").read_text()))
