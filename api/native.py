@@ -19,6 +19,7 @@ from api.similar import COSTS, Similar, SimilarOut, check_may_read, like_each
 from data.masking import mask
 from models.blend import Tier
 from models.priority import Derived
+from models.promise import Promise, State
 from models.triage import Decided, Triage
 from models.why import MAX_READINGS
 
@@ -114,11 +115,19 @@ class ScoresOut(BaseModel):
     results: list[ScoredOut]
 
 
+class StateOut(BaseModel):
+    label: str
+    n_labels: int
+    state: State
+    n_more: int
+
+
 class ServedOut(ModelOut):
     desk: str
     published_at: datetime
     loaded_at: datetime
     targets: dict[str, list[str]]
+    states: dict[str, list[StateOut]]
     fault: str | None
 
 
@@ -216,10 +225,19 @@ def served_models(service: Service, caller: Caller) -> list[ServedOut]:
             published_at=champion.published_at,
             loaded_at=champion.loaded_at,
             targets={name: list(map(str, c)) for name, c in champion.triage.classes.items()},
+            states={name: states_of(p) for name, p in champion.triage.promises.items()},
             fault=faults.get(champion.name),
         )
         for champion in service.champions.all()
         if caller.sees(champion.desk)
+    ]
+
+
+def states_of(promise: Promise) -> list[StateOut]:
+    """How far each class is, and how many more labelled tickets take it further."""
+    return [
+        StateOut(label=label, n_labels=n, state=promise.state(label), n_more=promise.n_more(label))
+        for label, n in promise.n_labels.items()
     ]
 
 

@@ -84,6 +84,12 @@ def similar(data: Path) -> str:
     )
 
 
+def small(data: Path) -> str:
+    from benchmarks import small as desk
+
+    return told("small", draws=desk.N_DRAWS, last=desk.N_DRAWS - 1, table=desk.measured(data))
+
+
 def metrics(data: Path) -> str:
     from benchmarks import detectors, nab
 
@@ -182,6 +188,11 @@ SECTIONS = {
         "Similar past tickets",
         ("tickets/banking77_train.csv.gz", "tickets/banking77_test.csv.gz"),
         similar,
+    ),
+    "small": Section(
+        "A small start",
+        ("tickets/banking77_train.csv.gz", "tickets/banking77_test.csv.gz"),
+        small,
     ),
     "metrics": Section(
         "Metric detector on public series",

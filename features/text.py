@@ -186,6 +186,18 @@ def rows_of(fields: Fields, columns: Sequence[str]) -> list[tuple[str, ...]]:
     return list(zip(*known, strict=True))
 
 
+def spoken(label: str) -> str:
+    """A label as a person would say it; "" where it is a code that says nothing.
+
+    >>> spoken("card_arrival"), spoken("IT/Hardware > Printer"), spoken("passwordReset")
+    ('card arrival', 'IT Hardware Printer', 'password Reset')
+    >>> spoken("7"), spoken("P2")
+    ('', '')
+    """
+    words = re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", label))
+    return " ".join(words) if any(len(re.findall(r"[^\W\d]", word)) > 1 for word in words) else ""
+
+
 def normalise(text: str) -> str:
     """Lower case and one spelling for each letter, of the first `MAX_CHARACTERS`."""
     return unicodedata.normalize("NFKC", text[:MAX_CHARACTERS]).lower()

@@ -31,6 +31,11 @@ class Sets(NamedTuple):
         return inside
 
 
+UNTRIED = Sets(level=0.0, floor=0.2, n=0)
+"""Where too few tickets were held out to promise anything: the labels likely enough to be worth a
+look, at most five."""
+
+
 def conformal(probability: np.ndarray, level: float = LEVEL) -> Sets:
     """The floor under which held-out tickets like the new ones kept their right label.
 

@@ -1,10 +1,10 @@
 """Above which probability a desk may let a label stand unseen, and how sure that is."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from scipy.special import betaincinv
@@ -31,6 +31,15 @@ class Threshold(NamedTuple):
         return self.n_auto / self.n_holdout if self.n_holdout else 0.0
 
 
+NOTHING = Threshold(math.inf, 0, 0, 0)
+
+State = Literal["learning", "usable", "promised"]
+"""Of a class: known by hardly more than its name, known by tickets, or sure enough for `auto`."""
+
+FEWEST = 5
+"""Labelled tickets from which a class is known by them; with fewer it is never `auto`."""
+
+
 @dataclass(frozen=True)
 class Promise:
     """What was asked for one target, and the thresholds found.
@@ -42,7 +51,8 @@ class Promise:
     of them all, for the whole is a mean of these parts.
 
     `missing` says for each class without a promise of its own how many more labelled tickets
-    it would need. `sets` are the labels to show where none may stand alone.
+    it would need. `sets` are the labels to show where none may stand alone. `n_labels` says of
+    each class how many labelled tickets it had, where that is known.
     """
 
     precision: float
@@ -51,6 +61,7 @@ class Promise:
     own: Mapping[str, Threshold]
     missing: Mapping[str, int]
     sets: Sets
+    n_labels: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def n_holdout(self) -> int:
@@ -58,7 +69,30 @@ class Promise:
 
     def of(self, label: str) -> Threshold:
         """The threshold that applies where `label` is the best guess."""
-        return self.own.get(label, self.rest)
+        return NOTHING if self._is_new(label) else self.own.get(label, self.rest)
+
+    def state(self, label: str) -> State:
+        """How far a class has come, from its name alone to labels that may stand unseen.
+
+        >>> never, sure = Threshold(math.inf, 0, 0, 0), Threshold(0.9, 200, 180, 178)
+        >>> n = {"mail": 900, "vpn": 30, "fax": 2}
+        >>> sets = conformal(np.ones(9))
+        >>> one = Promise(0.95, 0.9, never, {"mail": sure}, {"vpn": 9, "fax": 9}, sets, n)
+        >>> [one.state(label) for label in n]
+        ['promised', 'usable', 'learning']
+        """
+        if math.isfinite(self.of(label).auto):
+            return "promised"
+        return "learning" if self._is_new(label) else "usable"
+
+    def n_more(self, label: str) -> int:
+        """Labelled tickets that take a class to the next state; 0 where it is promised."""
+        if self.state(label) == "promised":
+            return 0
+        return FEWEST - self.n_labels[label] if self._is_new(label) else self.missing.get(label, 0)
+
+    def _is_new(self, label: str) -> bool:
+        return self.n_labels.get(label, FEWEST) < FEWEST
 
     def save(self, folder: Path) -> None:
         """Write promise.json, with null for a threshold that is infinite."""
@@ -74,8 +108,9 @@ class Promise:
         """What `save` wrote; ValueError names the file that is not what it should be."""
         path = folder / "promise.json"
         kept = read_json(path, WANTED)
-        for label, n in kept["missing"].items():
-            _check(path, f"missing of {label!r}", type(n) is int and n >= 0)
+        for key in ("missing", "n_labels"):
+            for label, n in kept[key].items():
+                _check(path, f"{key} of {label!r}", type(n) is int and n >= 0)
         return cls(
             precision=kept["precision"],
             confidence=kept["confidence"],
@@ -83,12 +118,13 @@ class Promise:
             own={label: _threshold(path, label, one) for label, one in kept["own"].items()},
             missing=kept["missing"],
             sets=_sets(path, kept["sets"]),
+            n_labels=kept["n_labels"],
         )
 
 
 WANTED: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("precision", "confidence"), float),
-    **dict.fromkeys(("rest", "own", "missing", "sets"), dict),
+    **dict.fromkeys(("rest", "own", "missing", "sets", "n_labels"), dict),
 }
 
 
@@ -173,11 +209,14 @@ def promised(
     precision: float = 0.95,
     confidence: float = 0.9,
     share: float = 1.0,
+    n_labels: Sequence[int] | None = None,
 ) -> Promise:
     """Thresholds that keep `precision`: for each class that has `enough` tickets, and the rest.
 
     `probabilities` (n_tickets, n_classes) are those of held-out tickets and `truth` (n_tickets,)
-    the column that was right; `share` of all labelled tickets were held out.
+    the column that was right; `share` of all labelled tickets were held out. `n_labels`
+    (n_classes,) are these; a class of fewer than `FEWEST` is never `auto`, and has no part in
+    what is promised of the rest.
 
     Each threshold is found on the tickets of its own best guesses. Which classes have their
     own is settled by how many tickets they have, before it is seen which of these were right.
@@ -196,11 +235,14 @@ def promised(
         raise ValueError(
             f"precision and confidence must lie in (0, 1), got {precision} and {confidence}"
         )
+    old = np.full(len(classes), FEWEST) if n_labels is None else np.asarray(n_labels)
     guess, top = probabilities.argmax(axis=1), probabilities.max(axis=1)
     n = np.bincount(guess, minlength=len(classes))
     most = np.argsort(-n, kind="stable")
     n_own = _n_own(n[most], precision, confidence)
-    parts = [[code] for code in most[:n_own]] + [most[n_own:].tolist()] * (n_own < len(classes))
+    parts = [[code] for code in most[:n_own]] + [
+        [code for code in most[n_own:].tolist() if old[code] >= FEWEST]
+    ] * (n_own < len(classes))
     sure = shared(confidence, len(parts))
     found = []
     autos = np.full(len(classes), np.inf)
@@ -217,6 +259,9 @@ def promised(
         own={str(classes[code]): one for (code,), one in zip(parts[:n_own], found, strict=False)},
         missing={str(classes[code]): math.ceil(more[code] / share) for code in most[n_own:]},
         sets=conformal(probabilities[below, truth[below]]),
+        n_labels={}
+        if n_labels is None
+        else {str(label): int(n) for label, n in zip(classes, n_labels, strict=True)},
     )
 
 

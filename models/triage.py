@@ -1,6 +1,9 @@
 """Everything a desk wants to know of a ticket, in one model: many targets, one reading."""
 
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Self
 from urllib.parse import quote
@@ -9,10 +12,11 @@ import numpy as np
 
 from features.embedding import Encoder, Meaning
 from features.plain import read_json, strings, write_json
-from features.text import TextFeatures
-from models.blend import Blend, Fitted, Tier
+from features.text import TextFeatures, spoken
+from models.blend import Blend, Fitted, Names, Tier
 from models.cascade import Cascade, good_enough
 from models.classifier import Fields
+from models.conformal import UNTRIED
 from models.head import Features
 from models.novelty import Novelty
 from models.priority import FILE, Derived, Matrix, Priority, derivable
@@ -60,6 +64,9 @@ class Said(NamedTuple):
     unknown: dict[str, np.ndarray]
     read: np.ndarray
 
+
+MOST_LOOSE = 4000
+"""Tickets without a label that teach: more of them cost time and change nothing."""
 
 MOST = 5
 """Labels that a person looks through at a glance; of a longer list none is shown."""
@@ -139,6 +146,7 @@ class Triage:
         ordered: bool,
         authors: Sequence[str | None] | None = None,
         spared: np.ndarray | None = None,
+        classes: Mapping[str, Sequence[str]] | None = None,
     ) -> Self:
         """Learn every target of `labels` from the tickets that have it.
 
@@ -149,37 +157,79 @@ class Triage:
         `spared` (n_tickets,) says which tickets the encoder has not seen, where it was tuned on
         the labels of the others. It knows those by heart, so what is said of calibration, of the
         heads' weights and of every promise comes from the spared tickets alone.
+        `classes` names, for each target it knows, labels that there are whether or not a ticket
+        has them: with an encoder each is known by its name until then, so that `labels` may be
+        None for all tickets, and there may be none at all.
         """
         if not labels:
             raise ValueError("wanted at least one target to learn, got none")
         self.blends, self.promises = {}, {}
-        xs: dict[str, Features] = {"words": self.features.fit(fields, authors).transform(fields)}
-        if self.meaning is not None:
-            self.meaning.fit(fields)
-            xs["glance"] = self.meaning.glance(fields)
-            xs["meaning"] = self.meaning.transform(fields)
-        fitted = {}
+        xs = self._learn_to_read(fields, authors)
+        n_tickets = next(iter(xs.values())).shape[0]
+        fitted: dict[str, Fitted] = {}
+        names: dict[str, Names | None] = {}
         for target, given in labels.items():
-            if len(given) != xs["words"].shape[0]:
+            if len(given) != n_tickets:
                 raise ValueError(
-                    f"target {target!r} has {len(given)} labels for {xs['words'].shape[0]} tickets"
+                    f"target {target!r} has {len(given)} labels for {n_tickets} tickets"
                 )
-            fitted[target] = self._fit_target(target, xs, given, ordered, spared)
-        self.cascade = self.novelty = None
-        settled = np.ones(xs["words"].shape[0], dtype=bool)
-        if self._reads:
-            self.cascade = Cascade(
-                {
-                    target: good_enough(one.fast, one.probabilities, one.truth)
-                    for target, one in fitted.items()
-                }
-            )
+            try:
+                names[target] = self._names(given, (classes or {}).get(target, ()), xs)
+                fitted[target] = self._fit_target(xs, given, ordered, spared, names[target])
+            except ValueError as error:
+                raise ValueError(f"target {target!r}: {error}") from error
+            self.blends[target] = fitted[target].blend
+        self.cascade = self._cascaded(fitted) if self._reads else None
+        settled = np.ones(n_tickets, dtype=bool)
+        if self.cascade is not None:
             settled = self.cascade.settled(self._fast_tops(xs, labels, fitted))
-            self.novelty = self._novelty(xs, labels, fitted)
         for target, one in fitted.items():
-            self.promises[target] = self._promised(one, settled[_held(labels[target], one)])
+            of_target = settled[_held(labels[target], one)]
+            self.promises[target] = self._promised(one, of_target, labels[target], names[target])
+        self.novelty = self._novelty(xs, labels, fitted, names) if self._reads else None
         self.priority = self._derived(xs, labels, ordered, spared)
         return self
+
+    def _learn_to_read(
+        self, fields: Fields, authors: Sequence[str | None] | None
+    ) -> dict[str, Features]:
+        if self.meaning is None:
+            return {"words": self.features.fit(fields, authors).transform(fields)}
+        self.meaning.fit(fields)
+        xs: dict[str, Features] = {
+            "glance": self.meaning.glance(fields),
+            "meaning": self.meaning.transform(fields),
+        }
+        try:
+            return {"words": self.features.fit(fields, authors).transform(fields), **xs}
+        except ValueError:  # so few tickets that they share no word
+            return xs
+
+    def _names(
+        self, labels: Sequence[str | None], more: Sequence[str], xs: Mapping[str, Features]
+    ) -> Names | None:
+        """What the classes' names are in each view; None where some of them say nothing."""
+        seen = {label for label in labels if label}
+        classes = sorted({str(label) for label in seen} | set(more))
+        said = [spoken(label) for label in classes]
+        if self.meaning is None or not all(said) or len(classes) < 2:
+            if unseen := sorted(set(more) - seen):
+                raise ValueError(
+                    f"no ticket has the label {unseen[0]!r}, and it is not known by its name:"
+                    " that takes an encoder, two classes or more, and names of words"
+                )
+            return None
+        fields = dict.fromkeys(self.features.columns, said)
+        own: dict[str, Features] = {
+            "glance": self.meaning.glance(fields),
+            "meaning": self.meaning.transform(fields),
+        }
+        if "words" in xs:
+            own["words"] = self.features.transform(fields)
+        others = np.flatnonzero([not label for label in labels])
+        others = np.random.default_rng(self.seed).permutation(others)[:MOST_LOOSE]
+        loose = np.asarray(xs["meaning"])[others] if len(others) else None
+        return Names(tuple(classes), own, loose)
 
     def _derived(
         self,
@@ -208,22 +258,27 @@ class Triage:
 
     def _fit_target(
         self,
-        target: str,
         xs: Mapping[str, Features],
         labels: Sequence[str | None],
         ordered: bool,
         spared: np.ndarray | None,
+        names: Names | None,
     ) -> Fitted:
         rows = [row for row, label in enumerate(labels) if label]
         known = [label for label in labels if label]
         some = {view: x[rows] for view, x in xs.items()}
-        try:
-            fresh = None if spared is None else spared[rows]
-            fitted = Blend.learn(some, known, ordered=ordered, seed=self.seed, spared=fresh)
-        except ValueError as error:
-            raise ValueError(f"target {target!r}: {error}") from error
-        self.blends[target] = fitted.blend
-        return fitted
+        fresh = None if spared is None else spared[rows]
+        return Blend.learn(some, known, ordered=ordered, seed=self.seed, spared=fresh, names=names)
+
+    def _cascaded(self, fitted: Mapping[str, Fitted]) -> Cascade:
+        return Cascade(
+            {
+                target: good_enough(one.fast, one.probabilities, one.truth)
+                if one.blend.fast.weights
+                else math.inf
+                for target, one in fitted.items()
+            }
+        )
 
     def _fast_tops(
         self,
@@ -242,34 +297,59 @@ class Triage:
             tops[target][_held(labels[target], one)] = one.fast.max(axis=1)
         return tops
 
-    def _promised(self, one: Fitted, settled: np.ndarray) -> Promise:
+    def _promised(
+        self,
+        one: Fitted,
+        settled: np.ndarray,
+        labels: Sequence[str | None],
+        names: Names | None,
+    ) -> Promise:
         """A promise of what will be answered: by the fast tier where it has `settled` a ticket."""
-        return promised(
+        counts = Counter(label for label in labels if label)
+        promise = promised(
             one.blend.classes,
             np.where(settled[:, None], one.fast, one.probabilities),
             one.truth,
             precision=self.precision,
             confidence=self.confidence,
             share=one.share,
+            n_labels=[counts[label] for label in one.blend.classes],
         )
+        if names is not None and not promise.sets.floor:
+            promise = replace(promise, sets=UNTRIED)
+        return promise
 
     def _novelty(
         self,
         xs: Mapping[str, Features],
         labels: Mapping[str, Sequence[str | None]],
         fitted: Mapping[str, Fitted],
+        names: Mapping[str, Names | None],
     ) -> Novelty:
-        """What it takes to see that a ticket is like none of these."""
-        targets = {}
+        """What it takes to see that a ticket is like none of these.
+
+        A class without a ticket is remembered by its name.
+        """
+        x, targets = [np.asarray(xs["meaning"])], {}
+        unseen = {
+            target: [label for label, n in promise.n_labels.items() if not n]
+            for target, promise in self.promises.items()
+        }
+        n_more = sum(map(len, unseen.values()))
         for target, one in fitted.items():
             rows = np.flatnonzero([bool(label) for label in labels[target]])
             known = [label for label in labels[target] if label]
-            codes = np.full(len(labels[target]), -1)
+            codes = np.full(len(labels[target]) + n_more, -1)
+            own, known_by = np.searchsorted(one.blend.classes, unseen[target]), names[target]
+            if known_by is not None:
+                start = sum(map(len, x))
+                codes[start : start + len(own)] = own
+                x.append(np.asarray(known_by.xs["meaning"])[own])
             codes[rows] = np.searchsorted(one.blend.classes, np.array(known, dtype=object))
             probabilities = np.full((len(codes), len(one.blend.classes)), np.nan)
             probabilities[rows[one.held]] = one.probabilities
             targets[target] = codes, probabilities
-        return Novelty(seed=self.seed).fit(np.asarray(xs["meaning"]), targets)
+        return Novelty(seed=self.seed).fit(np.vstack(x), targets)
 
     def predict_proba(self, fields: Fields, tier: Tier | None = None) -> dict[str, np.ndarray]:
         """For each target probabilities (n_tickets, n_classes), in the order of its `classes`.

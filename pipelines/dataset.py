@@ -25,6 +25,10 @@ REQUESTER, PRIORITY = BESIDE = ("requester", "priority")
 who wrote a ticket, and what priority it had."""
 
 
+class Unlabelled(ValueError):
+    """There is no ticket, or none with a label, to learn from."""
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Texts and labels of tickets, column by column; one entry a ticket, None for no label.
@@ -165,7 +169,7 @@ def from_store(
         if len(times) % 1000 == 0:
             report(len(times), None)
     if not times:
-        raise ValueError(f"desk {desk!r} has no tickets; `forewarn ingest tickets FILE` first")
+        raise Unlabelled(f"desk {desk!r} has no tickets; `forewarn ingest tickets FILE` first")
     at = np.array(times, dtype="datetime64[ms]")
     return labelled(Dataset(fields, labels, at, beside=beside), f"desk {desk!r}")
 
@@ -174,7 +178,7 @@ def labelled(data: Dataset, place: str) -> Dataset:
     """The tickets that have a label for at least one target; ValueError where a target has none."""
     for target, given in data.labels.items():
         if not any(given):
-            raise ValueError(f"no ticket of {place} has a label for the target {target!r}")
+            raise Unlabelled(f"no ticket of {place} has a label for the target {target!r}")
     rows = [
         row for row, labels in enumerate(zip(*data.labels.values(), strict=True)) if any(labels)
     ]

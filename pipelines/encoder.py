@@ -151,7 +151,7 @@ def told(reader: Encoder, n_texts: int, report: Report) -> Iterator[None]:
             some = texts[start : start + AT_ONCE]
             parts.append(make(some) if keep is None else keep(some, make))
             done += len(some)
-            report(done, n_texts)
+            report(min(done, n_texts), n_texts)  # the names of classes are read too
         return np.concatenate(parts)
 
     reader.keep = telling

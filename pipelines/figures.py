@@ -1,6 +1,7 @@
 """How good a model was, as pictures: PNG bytes, drawn without a screen."""
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from models.evaluate import Bin, Confusion, Curve
+from models.learning import Point
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,6 +83,25 @@ def coverage_figure(title: str, curve: Curve, promised: float, decided: float) -
     axes.set_ylabel("share of these that is right")
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
+    return _png(figure)
+
+
+def learning_figure(title: str, points: Sequence[Point], hoped: float | None) -> bytes:
+    """How right it is by how many tickets it learnt from, and what twice as many may bring."""
+    figure = _figure(6, 4.2)
+    axes = figure.subplots()
+    _head(axes, f"{title}: what would more tickets bring?")
+    n, accuracy, error = zip(*points, strict=True)
+    axes.errorbar(n, accuracy, error, color=BLUE, marker="o", markersize=5, capsize=2)
+    if hoped is not None:
+        told = f"twice the tickets may bring up to {hoped:.3f}"
+        trend = (accuracy[-1], hoped)
+        axes.plot((n[-1], 2 * n[-1]), trend, "--", color=ORANGE, marker="o", label=told)
+        axes.legend(loc="lower right", frameon=False, fontsize=9, labelcolor=INK)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(n, [f"{one:,}" for one in n])
+    axes.set_xlabel("tickets learnt from, by words and meaning alone")
+    axes.set_ylabel("share that was right ± standard error")
     return _png(figure)
 
 

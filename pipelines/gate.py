@@ -182,6 +182,8 @@ def judge(registry: "Registry", home: Path, name: str, number: str) -> Verdict:
         target: against_commonest(one.truth, one.answers.label) for target, one in kept.items()
     }
     against, warnings = baseline_reasons(number, baselines)
+    if champion is not None and not baselines:
+        against.append(f"it was tested on no ticket, and version {champion} is served")
     if champion is None:
         return Verdict(tuple(against), tuple(warnings), baselines, {}, None)
     before = among(versions, name, champion)

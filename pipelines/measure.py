@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 
@@ -21,7 +21,8 @@ from models.evaluate import (
     evaluate,
     reliability,
 )
-from models.promise import Promise
+from models.learning import Point, twice
+from models.promise import Promise, State
 from models.triage import Decided, Triage
 from pipelines.console import Report, silent
 
@@ -72,6 +73,10 @@ class Predicted(NamedTuple):
     probabilities: dict[str, np.ndarray]
     unknown: dict[str, np.ndarray]
     read: np.ndarray
+
+
+NOTHING = Predicted({}, {}, np.zeros(0, dtype=bool))
+"""Of no ticket."""
 
 
 def predict(
@@ -206,7 +211,7 @@ def metrics_of(measured: Mapping[str, Measured]) -> dict[str, float]:
 def tables_of(
     measured: Mapping[str, Measured], promises: Mapping[str, Promise]
 ) -> dict[str, list[dict[str, object]]]:
-    """Each target's classes, the most frequent first, with their exact names.
+    """Each target's classes, the most frequent first, with their exact names, and their states.
 
     `auto_coverage` is the share of the tickets called so that was decided alone, `auto_precision`
     the share of these that was right; `missing` is how many more labelled tickets the class
@@ -225,7 +230,26 @@ def tables_of(
             )
         ]
         for target, one in measured.items()
-    }
+    } | {f"{target}_states": states_of(promise) for target, promise in promises.items()}
+
+
+def states_of(promise: Promise) -> list[dict[str, object]]:
+    """How far each class of a target is, and how many more labels take it to the next state.
+
+    >>> from models.promise import promised
+    >>> classes, nothing = np.array(["fax"], dtype=object), np.empty(0, dtype=int)
+    >>> states_of(promised(classes, np.ones((0, 1)), nothing, n_labels=[2]))
+    [{'class': 'fax', 'labels': 2, 'state': 'learning', 'more': 3}]
+    """
+    return [
+        {
+            "class": label,
+            "labels": n,
+            "state": promise.state(label),
+            "more": promise.n_more(label),
+        }
+        for label, n in sorted(promise.n_labels.items(), key=lambda item: -item[1])
+    ]
 
 
 def _decided_alone(one: Alone) -> dict[str, object]:
@@ -244,7 +268,36 @@ def _promised(promise: Promise, label: str) -> dict[str, object]:
 
 def promise_notes(promises: Mapping[str, Promise]) -> tuple[str, ...]:
     """A line for each target: how many classes have a promise of their own, and what is missing."""
-    return tuple(f"{target}: {_own_note(promise)}" for target, promise in promises.items())
+    own = [f"{target}: {_own_note(promise)}" for target, promise in promises.items()]
+    return (*own, *(f"{target}: {_states_note(promise)}" for target, promise in promises.items()))
+
+
+def _states_note(promise: Promise) -> str:
+    """How many classes are in each state, and which of them is the next to leave the first."""
+    states = [promise.state(label) for label in promise.n_labels]
+    said = ", ".join(f"{states.count(state)} {state}" for state in get_args(State))
+    if not any(promise.n_labels.values()):
+        return f"{said}; no label yet: every answer goes by names, and is a suggestion at most"
+    new = [label for label in promise.n_labels if promise.state(label) == "learning"]
+    if not new:
+        return said
+    nearest = min(new, key=promise.n_more)
+    return f"{said}; next usable would be {nearest!r} with {promise.n_more(nearest)} more labels"
+
+
+def curve_notes(curves: Mapping[str, Sequence[Point]]) -> tuple[str, ...]:
+    """A line for each target of which a trend is known: what twice the tickets may bring."""
+    notes = []
+    for target, points in curves.items():
+        if (hoped := twice(points)) is not None:
+            last = points[-1]
+            gain = hoped - last.accuracy
+            told = f"up to {gain:+.3f}" if gain > last.se else "no more than chance could"
+            notes.append(
+                f"{target}: twice the {last.n:,} tickets may bring {told} of accuracy"
+                f" ({last.accuracy:.3f} ± {last.se:.3f} by its quick heads)"
+            )
+    return tuple(notes)
 
 
 def _own_note(promise: Promise) -> str:
@@ -256,9 +309,18 @@ def _own_note(promise: Promise) -> str:
     return f"{said}, the others share one; next would be {label!r} with {missing:,} more tickets"
 
 
-def figures_of(measured: Mapping[str, Measured], precision: float) -> dict[str, bytes]:
+def figures_of(
+    measured: Mapping[str, Measured],
+    precision: float,
+    curves: Mapping[str, Sequence[Point]] = {},
+) -> dict[str, bytes]:
     """Each target's pictures, as PNG."""
-    from pipelines.figures import confusion_figure, coverage_figure, reliability_figure
+    from pipelines.figures import (
+        confusion_figure,
+        coverage_figure,
+        learning_figure,
+        reliability_figure,
+    )
 
     figures = {}
     for target, one in measured.items():
@@ -266,6 +328,8 @@ def figures_of(measured: Mapping[str, Measured], precision: float) -> dict[str, 
         figures[f"{target}_confusion"] = confusion_figure(target, one.confused)
         figures[f"{target}_reliability"] = reliability_figure(target, one.bins, ece)
         figures[f"{target}_coverage"] = coverage_figure(target, one.curve, precision, one.coverage)
+        if points := curves.get(target):
+            figures[f"{target}_learning"] = learning_figure(target, points, twice(points))
     return figures
 
 

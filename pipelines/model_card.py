@@ -106,6 +106,10 @@ def page(
             }
             for target, one in measured.items()
         ],
+        states={
+            target: [[_cell(cell) for cell in row.values()] for row in tables[f"{target}_states"]]
+            for target in model.targets
+        },
     )
 
 
@@ -124,7 +128,7 @@ def _slice(one: Slice) -> list[str]:
 def _pictures(target: str, figures: Figures) -> list[dict[str, str]]:
     return [
         {"alt": f"{what} of {target}", "data": base64.b64encode(figures[key]).decode()}
-        for what in ("reliability", "coverage", "confusion")
+        for what in ("reliability", "coverage", "learning", "confusion")
         if (key := f"{target}_{what}") in figures
     ]
 

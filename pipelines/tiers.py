@@ -30,8 +30,8 @@ class TierRow(NamedTuple):
 def tier_rows(
     model: Triage, test: Dataset, served: Predicted, report: Report = silent
 ) -> list[TierRow]:
-    """A row each of `TIERS`; none where the model has one tier. `served` is by both."""
-    if model.cascade is None:
+    """A row each of `TIERS`; none of one tier, or of no ticket. `served` is by both."""
+    if model.cascade is None or not served.probabilities:
         return []
     given = {"cascade": served}
     for name in ("fast", "full"):

@@ -16,18 +16,21 @@ import numpy as np
 
 from data.published import pointer
 from features.embedding import Encoder
-from models.head import held_out
+from models.head import Features, held_out
+from models.learning import LEAST, Point, learning_curve
 from models.priority import Matrix
 from models.triage import Triage
 from pipelines import gate, model_card, priority, tiers
 from pipelines.columns import TEXTS
 from pipelines.console import Report, Step, quiet, silent
-from pipelines.dataset import REQUESTER, Dataset, from_file, from_store
+from pipelines.dataset import REQUESTER, Dataset, Unlabelled, from_file, from_store
 from pipelines.encoder import encoder, told, tuned_encoder
 from pipelines.ingest import pseudonym_key
 from pipelines.measure import (
+    NOTHING,
     Measured,
     cells,
+    curve_notes,
     figures_of,
     measure,
     metrics_of,
@@ -37,7 +40,7 @@ from pipelines.measure import (
 )
 from pipelines.models import promote, served
 from pipelines.priority import matrix_for
-from pipelines.split import Split, SplitBy, split
+from pipelines.split import Split, SplitBy, by_names, split
 from pipelines.workspace import Workspace, model_name
 
 if TYPE_CHECKING:
@@ -53,7 +56,8 @@ class Recipe:
     Without a `file` the desk's stored tickets are learnt from. `test` is a file to measure on;
     else `by` says how to part the tickets, in the order of time where they have times. With
     `encoder` a sentence encoder reads what the texts mean; without it their words decide. It is
-    tuned on the labels for at most `budget` minutes, 0 for not at all.
+    tuned on the labels for at most `budget` minutes, 0 for not at all. `classes` names for a
+    target the labels that there are, with tickets or without.
     """
 
     targets: tuple[str, ...]
@@ -67,6 +71,7 @@ class Recipe:
     seed: int = 0
     encoder: bool = True
     budget: float = 0.0
+    classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 <= self.budget < np.inf:
@@ -120,7 +125,8 @@ def train(
     """
     home, name = place.settings.home, model_name(place.settings.desk)
     parts = step("Read the tickets", lambda report: read(place, recipe, report))
-    matrix, why_not = matrix_for(place.settings.priority_matrix, parts.train.labels)
+    known = parts.train.labels if len(parts.train) else {}
+    matrix, why_not = matrix_for(place.settings.priority_matrix, known)
     tuned = None
     if recipe.budget:
         tuned = step("Tune the encoder", lambda report: tune(parts, recipe, report))
@@ -128,10 +134,12 @@ def train(
         f"Learn from {len(parts.train):,} tickets",
         lambda report: fit(parts, recipe, home, matrix, report, tuned),
     )
-    given = step(
-        f"Measure on {len(parts.test):,} tickets",
-        lambda report: predict(model, parts.test.fields, report),
-    )
+    given = NOTHING
+    if len(parts.test):
+        given = step(
+            f"Measure on {len(parts.test):,} tickets",
+            lambda report: predict(model, parts.test.fields, report),
+        )
     compared = step(
         "Compare the tiers",
         lambda report: tiers.tier_rows(model, parts.test, given, report),
@@ -145,10 +153,13 @@ def train(
     )
     registry = step("Open the registry", lambda _: place.registry())
     beside = priority.told(model, parts.test, probabilities)
-    notes = (*parts.notes, *promise_notes(model.promises), *tiers.told(compared), *why_not, *beside)
+    curves = step("Ask what more tickets would bring", lambda _: learning_curves(model, parts))
+    promises = promise_notes(model.promises)
+    measures = (*promises, *curve_notes(curves), *tiers.told(compared))
+    notes = (*parts.notes, *measures, *why_not, *beside)
     logged = step(
         "Write the report",
-        lambda _: described(name, model, parts, probabilities, measured, notes),
+        lambda _: described(name, model, parts, probabilities, measured, notes, curves),
     )
     tables = {**logged.tables, **tiers.tables_of(compared), **shown}
     version = step(
@@ -180,7 +191,13 @@ def through_gate(
 
 def read(place: Workspace, recipe: Recipe, report: Report = silent) -> Split:
     """The tickets of a recipe, parted into those to learn from and those to measure on."""
-    return split(load(place, recipe, report), recipe.by, load_test(place, recipe))
+    try:
+        data = load(place, recipe, report)
+    except Unlabelled:
+        if recipe.classes.keys() >= set(recipe.targets):
+            return by_names(recipe.text, recipe.targets)
+        raise
+    return split(data, recipe.by, load_test(place, recipe))
 
 
 def recipe_of_champion(place: Workspace) -> Recipe | None:
@@ -264,7 +281,22 @@ def fit(
             ordered=parts.ordered,
             authors=authors,
             spared=None if tuned is None else tuned.spared,
+            classes=recipe.classes,
         )
+
+
+def learning_curves(model: Triage, parts: Split) -> dict[str, tuple[Point, ...]]:
+    """How right each target is by how many of the training tickets it is learnt from."""
+    train = parts.train
+    if len(train) < LEAST:
+        return {}
+    xs: dict[str, Features] = {"words": model.features.transform(train.fields)}
+    if model.meaning is not None:
+        xs["meaning"] = model.meaning.transform(train.fields)
+    return {
+        target: learning_curve(xs, given, ordered=parts.ordered, seed=model.seed)
+        for target, given in train.labels.items()
+    }
 
 
 def evaluate(
@@ -288,10 +320,11 @@ def described(
     probabilities: Mapping[str, np.ndarray],
     measured: Mapping[str, Measured],
     notes: Sequence[str],
+    curves: Mapping[str, Sequence[Point]],
 ) -> Logged:
     """What was measured, as tables, as pictures, and as a page for people."""
     tables = tables_of(measured, model.promises)
-    figures = figures_of(measured, model.precision)
+    figures = figures_of(measured, model.precision, curves)
     told = (
         f"Learnt from {len(parts.train):,} tickets, measured on {len(parts.test):,} others "
         f"({parts.how})"

@@ -96,7 +96,7 @@ def test_a_training_leaves_pictures_tables_and_where_it_came_from(place, reports
     assert sorted(path.name for path in (folder / "figures").iterdir()) == [
         f"{target}_{what}.png"
         for target in ("category", "impact")
-        for what in ("confusion", "coverage", "reliability")
+        for what in ("confusion", "coverage", "learning", "reliability")
     ]
     table = list(
         csv.DictReader(io.StringIO((folder / "tables/category_per_class.csv").read_text()))
@@ -129,7 +129,9 @@ def test_a_training_reads_what_texts_mean_and_tells_how_far_it_is(encoder_home, 
         parts, replace(recipe, encoder=True), encoder_home, report=lambda *now: said.append(now)
     )
     assert model.meaning is not None
-    assert said == [(n, 192) for n in (50, 96, 146, 192)], "96 titles, 96 bodies"
+    assert said == [(n, 192) for n in (50, 96, 146, *[192] * 5)], (
+        "96 titles, 96 bodies, and the names of two targets' classes in either place"
+    )
     assert Path(encoder_home, "vectors").exists()
     forget(encoder_home)
     assert not Path(encoder_home, "vectors").exists()

@@ -64,6 +64,13 @@ def train(
             " two versions against each other: forewarn models compare.",
         ),
     ] = 0.0,
+    classes: Annotated[
+        Path | None,
+        typer.Option(
+            help='The labels that there are, as JSON: {"category": ["Mail", "VPN"]}. Those without'
+            " a ticket go by their name; all of them, where no ticket has a label yet."
+        ),
+    ] = None,
     maps: Maps = None,
     flow: Flow = False,
 ) -> None:
@@ -76,6 +83,7 @@ def train(
     from rich.markup import escape
 
     from pipelines import console
+    from pipelines.classes import read_classes
     from pipelines.train import COLUMNS, Recipe
     from pipelines.train import train as run
     from pipelines.workspace import workspace
@@ -90,6 +98,7 @@ def train(
         precision=precision,
         encoder=encoder,
         budget=budget,
+        classes={} if classes is None else read_classes(classes, target),
     )
     if as_flow(context, flow):
         report = run_flow(context, "train", recipe, promote)
