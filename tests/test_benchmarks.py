@@ -42,7 +42,10 @@ def test_what_was_measured_stands_under_its_title(tmp_path, monkeypatch, capsys)
 def test_an_unknown_section_is_refused_with_those_there_are(capsys):
     with pytest.raises(SystemExit):
         bench.main(["nonsense"], {})
-    assert "incidents, triage, promises, unknown, metrics, ingest, kills" in capsys.readouterr().err
+    assert (
+        "incidents, triage, promises, unknown, small, metrics, ingest, kills"
+        in capsys.readouterr().err
+    )
 
 
 def test_fixed_limits_alert_once_an_episode_and_again_after_two_hours():
