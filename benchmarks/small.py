@@ -75,7 +75,7 @@ def drawn(labels: np.ndarray, k: int, seed: int) -> np.ndarray:
     """Rows of `k` tickets of each class.
 
     >>> drawn(np.array(["a", "b", "a", "b"]), 1, seed=0).tolist()
-    [2, 3]
+    [0, 1]
     """
     rng = np.random.default_rng(seed)
     rows = [rng.permutation(np.flatnonzero(labels == one))[:k] for one in sorted(set(labels))]

@@ -292,9 +292,9 @@ def curve_notes(curves: Mapping[str, Sequence[Point]]) -> tuple[str, ...]:
         if (hoped := twice(points)) is not None:
             last = points[-1]
             gain = hoped - last.accuracy
-            told = f"up to {gain:+.3f}" if gain > last.se else "no more than chance could"
+            told = f"up to {gain:+.3f}" if gain > last.se else "nothing beyond chance"
             notes.append(
-                f"{target}: twice the {last.n:,} tickets may bring {told} of accuracy"
+                f"{target}: twice the {last.n:,} tickets may bring {told} in accuracy"
                 f" ({last.accuracy:.3f} ± {last.se:.3f} by its quick heads)"
             )
     return tuple(notes)

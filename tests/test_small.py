@@ -65,6 +65,12 @@ def test_without_names_it_is_the_regression_that_everybody_knows(k):
     np.testing.assert_allclose(ours, known.predict_proba(asked), atol=2e-3)
 
 
+def units_off():
+    """A ticket for each of three classes that is nearly as like the next class as its own."""
+    off = 0.75 * np.eye(8)[:3] + 0.66 * np.roll(np.eye(8)[:3], 1, axis=0)
+    return off.astype(np.float32)
+
+
 def test_a_name_tells_its_class_until_tickets_know_better():
     x, labels = clouds(400, width=0.2)
     turned = np.roll(np.eye(8, dtype=np.float32)[:3], 1, axis=0)  # the names of other classes
@@ -74,8 +80,8 @@ def test_a_name_tells_its_class_until_tickets_know_better():
         head = Logistic().fit(x[:n], labels[:n], prior)
         return np.mean(head.classes[head.scores(asked).argmax(axis=1)] == truth)
 
-    rows = [labels.index(f"class {code}") for code in range(3)]
-    head = Logistic().fit(x[rows], [labels[row] for row in rows], np.eye(8, dtype=np.float32)[:3])
+    odd = units_off()
+    head = Logistic().fit(odd, ["class 0", "class 1", "class 2"], np.eye(8, dtype=np.float32)[:3])
     assert np.mean(head.classes[head.scores(asked).argmax(axis=1)] == truth) > 0.97
     assert right(400, turned) > 0.95, "many tickets overrule a name that misleads"
 

@@ -296,6 +296,6 @@ def test_a_training_is_told_on_one_page_that_repeats_no_ticket(place, reports):
         assert f"<h2>{target}</h2>" in page
         assert f"{one.evaluation.accuracy:.3f} ± {one.evaluation.accuracy_se:.3f}" in page
         assert all(f"<td>{label}</td>" in page for label in one.evaluation.per_class)
-    assert page.count("data:image/png;base64,") == 3 * len(reports[0].measured)
+    assert page.count("data:image/png;base64,") == 4 * len(reports[0].measured)
     assert "<h3>By language</h3>" in page
     assert not any(text in page for kind in WORDS.values() for text in kind)
