@@ -12,9 +12,6 @@ from features.plain import read_json, write_json
 LOSS = 0.002
 """Of all tickets, how many more may be wrong because they were not read."""
 
-LADDER = 2.0 ** np.arange(-4, 5.5, 0.5)
-"""How much of that, by itself, each target's threshold in its turn would cost."""
-
 FILE = "cascade.json"
 
 
@@ -69,67 +66,34 @@ class Cascade(NamedTuple):
         return cls({target: _least(path, target, kept[target]) for target in targets})
 
 
-class Held(NamedTuple):
-    """One target's tickets that were held out, and how sure the fast tier is of every ticket.
-
-    `rows` (n_holdout,) are their places among all tickets; `lost` (n_holdout,) is 1 where only
-    the full tier was right, -1 where only the fast one was; `top` (n_tickets,) the probability
-    of the fast tier's best guess.
-    """
-
-    rows: np.ndarray
-    lost: np.ndarray
-    top: np.ndarray
-
-
-def cascade_of(held: Mapping[str, Held], *, loss: float = LOSS) -> Cascade:
-    """The cascade that settles most tickets while no target loses more than `loss` of accuracy.
-
-    Each target's threshold is where it would lose so much by itself. A ticket that one target
-    is sure of is read for the sake of another, so that less is lost than that: the thresholds
-    are lowered together, step by step, until one target has lost all that it may.
-    """
-    best = Cascade(dict.fromkeys(held, math.inf))
-    for share in LADDER:
-        lower = Cascade(
-            {
-                t: good_enough(one.top[one.rows], one.lost, loss=share * loss)
-                for t, one in held.items()
-            }
-        )
-        settled = lower.settled({target: one.top for target, one in held.items()})
-        costs = [_cost(one.lost[settled[one.rows]]) > loss * len(one.rows) for one in held.values()]
-        if any(costs):
-            break
-        best = lower
-    return best
-
-
-def good_enough(top: np.ndarray, lost: np.ndarray, *, loss: float = LOSS) -> float:
+def good_enough(
+    fast: np.ndarray, full: np.ndarray, truth: np.ndarray, *, loss: float = LOSS
+) -> float:
     """The least probability from which the fast tier costs at most `loss` of accuracy.
 
-    `top` (n_holdout,) is the probability of its best guess and `lost` as in `Held`. The surest
-    tickets come first; one standard error is added to what they cost, and the first breach ends
-    it, so that no lucky stretch further down counts. Infinite where even the surest may cost
-    too much.
+    `fast` and `full` (n_holdout, n_classes) are what either says of tickets that it had not
+    seen, `truth` (n_holdout,) the column that was right. The surest tickets come first; one
+    standard error is added to what they cost, and the first breach ends it, so that no lucky
+    stretch further down counts. Infinite where even the surest may cost too much.
 
     >>> rng = np.random.default_rng(0)
+    >>> truth = rng.integers(0, 2, 5000)
     >>> sure = rng.uniform(0.5, 1, 5000)
-    >>> wrong = rng.uniform(size=5000) > np.where(sure > 0.8, 1, sure)
-    >>> round(good_enough(sure, wrong.astype(int)), 2)
+    >>> right = rng.uniform(size=5000) < np.where(sure > 0.8, 1, sure)
+    >>> guess = np.where(right, truth, 1 - truth)
+    >>> fast = np.where(np.eye(2, dtype=bool)[guess], sure[:, None], 1 - sure[:, None])
+    >>> round(good_enough(fast, np.eye(2)[truth], truth), 2)
     0.8
     """
+    top = fast.max(axis=1, initial=0)
+    lost = (full.argmax(axis=1) == truth).astype(int) - (fast.argmax(axis=1) == truth)
     order = np.argsort(-top, kind="stable")
     top, lost = top[order], lost[order]
     ends = np.append(np.flatnonzero(np.diff(top)), len(top) - 1) if len(top) else np.zeros(0, int)
     costs = (np.cumsum(lost) + np.sqrt(np.cumsum(lost**2)))[ends]
-    too_much = costs > loss * len(top)
+    too_much = costs > loss * len(truth)
     n = int(too_much.argmax()) if too_much.any() else len(ends)
     return float(top[ends[n - 1]]) if n else math.inf
-
-
-def _cost(lost: np.ndarray) -> float:
-    return float(lost.sum() + np.sqrt((lost**2).sum()))
 
 
 def _least(path: Path, target: str, given: Any) -> float:

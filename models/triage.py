@@ -1,5 +1,6 @@
 """Everything a desk wants to know of a ticket, in one model: many targets, one reading."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,7 +14,7 @@ from features.embedding import Encoder, Meaning
 from features.plain import read_json, strings, write_json
 from features.text import TextFeatures, spoken
 from models.blend import Blend, Fitted, Names, Tier
-from models.cascade import Cascade, Held, cascade_of
+from models.cascade import Cascade, good_enough
 from models.classifier import Fields
 from models.conformal import UNTRIED
 from models.head import Features
@@ -22,7 +23,7 @@ from models.priority import FILE, Derived, Matrix, Priority, derivable
 from models.promise import Promise, promised
 from models.why import N_WORDS, Word, occluded, shares, word_contributions
 
-WORDS, FULL = FORMATS = (6, 7)
+WORDS, FULL = FORMATS = (3, 5)
 """What a saved model reads of the tickets: their words, or their meaning too."""
 
 
@@ -178,12 +179,10 @@ class Triage:
             except ValueError as error:
                 raise ValueError(f"target {target!r}: {error}") from error
             self.blends[target] = fitted[target].blend
-        self.cascade = None
+        self.cascade = self._cascaded(fitted) if self._reads else None
         settled = np.ones(n_tickets, dtype=bool)
-        if self._reads:
-            held = {name: self._looked(xs, labels[name], one) for name, one in fitted.items()}
-            self.cascade = cascade_of(held)
-            settled = self.cascade.settled({name: one.top for name, one in held.items()})
+        if self.cascade is not None:
+            settled = self.cascade.settled(self._fast_tops(xs, labels, fitted))
         for target, one in fitted.items():
             of_target = settled[_held(labels[target], one)]
             self.promises[target] = self._promised(one, of_target, labels[target], names[target])
@@ -271,20 +270,32 @@ class Triage:
         fresh = None if spared is None else spared[rows]
         return Blend.learn(some, known, ordered=ordered, seed=self.seed, spared=fresh, names=names)
 
-    def _looked(
-        self, xs: Mapping[str, Features], labels: Sequence[str | None], one: Fitted
-    ) -> Held:
-        """What the tiers made of one target's tickets that they had not seen.
+    def _cascaded(self, fitted: Mapping[str, Fitted]) -> Cascade:
+        return Cascade(
+            {
+                target: good_enough(one.fast, one.probabilities, one.truth)
+                if one.blend.fast.weights
+                else math.inf
+                for target, one in fitted.items()
+            }
+        )
 
-        A labelled ticket that was not held out has been learnt from; how sure the fast tier is
-        of it only matters to other targets, for which it was.
+    def _fast_tops(
+        self,
+        xs: Mapping[str, Features],
+        labels: Mapping[str, Sequence[str | None]],
+        fitted: Mapping[str, Fitted],
+    ) -> dict[str, np.ndarray]:
+        """For each target how sure (n_tickets,) a fast tier is that had not seen the ticket.
+
+        One that was not held out for a target has been learnt from, if it has a label; it
+        only matters to the other targets, for which it was.
         """
-        top, rows = one.blend.predict_fast(xs).max(axis=1), _held(labels, one)
-        top[rows] = one.fast.max(axis=1)
-        full, fast = (given.argmax(axis=1) == one.truth for given in (one.probabilities, one.fast))
-        if not one.blend.fast.weights:
-            rows, full, fast = rows[:0], full[:0], fast[:0]  # no tier, nothing to believe
-        return Held(rows, full.astype(int) - fast, top)
+        tops = {}
+        for target, one in fitted.items():
+            tops[target] = one.blend.predict_fast(xs).max(axis=1)
+            tops[target][_held(labels[target], one)] = one.fast.max(axis=1)
+        return tops
 
     def _promised(
         self,

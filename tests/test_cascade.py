@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.blend import Blend
-from models.cascade import Cascade, Held, cascade_of, good_enough
+from models.cascade import Cascade, good_enough
 from models.triage import Triage
 from pipelines.encoder import encoder
 
@@ -101,13 +101,16 @@ def test_words_are_told_by_the_tier_that_answered(model):
 
 
 def said(n=4000, seed=0):
-    """How sure a fast tier is that errs below .7, and where it is wrong; the full one never is."""
+    """A fast tier that errs below .7, a full one that never does."""
     rng = np.random.default_rng(seed)
-    sure = rng.uniform(0.5, 1, n)
-    return sure, (rng.random(n) > np.where(sure > 0.7, 1, 0.6)).astype(int)
+    truth, sure = rng.integers(0, 2, n), rng.uniform(0.5, 1, n)
+    right = rng.random(n) < np.where(sure > 0.7, 1, 0.6)
+    guess = np.where(right, truth, 1 - truth)
+    fast = np.where(np.eye(2, dtype=bool)[guess], sure[:, None], 1 - sure[:, None])
+    return fast, np.eye(2)[truth], truth
 
 
-def test_the_fast_tier_is_believed_down_to_where_it_errs():
+def test_predict_fasts_are_believed_down_to_where_they_err():
     assert good_enough(*said()) == pytest.approx(0.7, abs=0.01)
 
 
@@ -115,43 +118,22 @@ def test_the_loss_that_was_allowed_is_kept_on_other_tickets():
     lost = []
     for seed in range(40):
         least = good_enough(*said(seed=seed), loss=0.02)
-        top, wrong = said(seed=100 + seed)
-        lost.append((wrong * (top >= least)).mean())
+        fast, full, truth = said(seed=100 + seed)
+        mixed = np.where(fast.max(axis=1, keepdims=True) >= least, fast, full)
+        lost.append(1 - (mixed.argmax(axis=1) == truth).mean())
     assert np.mean(lost) <= 0.02
     assert np.mean(lost) > 0.01, "and it is made use of"
 
 
-def test_a_fast_tier_that_is_never_worse_is_always_believed():
-    top, wrong = said()
-    assert good_enough(top, -wrong) == top.min()
+def test_predict_fasts_that_are_never_worse_are_always_believed():
+    fast, full, truth = said()
+    assert good_enough(full, fast, truth) == full.max(axis=1).min()
 
 
 def test_a_wrong_surest_guess_is_never_believed():
-    assert good_enough(np.array([0.9, 0.8]), np.array([1, 1])) == np.inf
+    fast = np.array([[0.9, 0.1], [0.8, 0.2]])
+    assert good_enough(fast, fast[:, ::-1], np.array([1, 1])) == np.inf
 
 
 def test_without_a_held_out_ticket_nothing_is_believed():
-    assert good_enough(np.zeros(0), np.zeros(0, dtype=int)) == np.inf
-
-
-def test_two_targets_lose_no_more_than_one_and_settle_more_than_each_by_itself():
-    both = {}
-    for seed, target in enumerate(("group", "urgency")):
-        top, wrong = said(seed=seed)
-        both[target] = Held(np.arange(len(top)), wrong, top)
-    tops = {target: one.top for target, one in both.items()}
-    found = cascade_of(both, loss=0.02)
-    settled = found.settled(tops)
-    for one in both.values():
-        assert one.lost[settled].sum() <= 0.02 * len(settled)
-    alone = Cascade({name: good_enough(one.top, one.lost, loss=0.02) for name, one in both.items()})
-    assert settled.mean() > alone.settled(tops).mean()
-
-
-def test_a_target_without_a_fast_tier_has_every_ticket_read():
-    top, wrong = said()
-    rows = np.arange(len(top))
-    none = Held(rows[:0], wrong[:0], np.full(len(top), 0.5))
-    found = cascade_of({"group": Held(rows, wrong, top), "urgency": none})
-    assert found.thresholds["urgency"] == np.inf
-    assert not found.settled({"group": top, "urgency": none.top}).any()
+    assert good_enough(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0, dtype=int)) == np.inf
