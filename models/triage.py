@@ -23,7 +23,7 @@ from models.priority import FILE, Derived, Matrix, Priority, derivable
 from models.promise import Promise, promised
 from models.why import N_WORDS, Word, occluded, shares, word_contributions
 
-WORDS, FULL = FORMATS = (3, 5)
+WORDS, FULL = FORMATS = (6, 7)
 """What a saved model reads of the tickets: their words, or their meaning too."""
 
 

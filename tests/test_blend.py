@@ -153,7 +153,7 @@ def test_where_words_suffice_no_encoder_is_kept(reader, tmp_path):
     model.blends = {"group": Blend(model.blends["group"].heads, words, words)}
     model.save(tmp_path)
     assert not list(tmp_path.glob("*.onnx"))
-    assert json.loads((tmp_path / "triage.json").read_text())["format"] == 3
+    assert json.loads((tmp_path / "triage.json").read_text())["format"] == 6
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_where_words_suffice_no_encoder_is_kept(reader, tmp_path):
         ("cascade.json", {"thresholds": {}}, "wanted \\['kind'\\]"),
         ("meaning.json", {"columns": "body"}, "columns is str, wanted list"),
         ("encoder.json", {"n_dimensions": 7}, "cannot read a text"),
-        ("triage.json", {"format": 2}, "format is 2, wanted 3 or 5; train again"),
+        ("triage.json", {"format": 2}, "format is 2, wanted 6 or 7; train again"),
     ],
 )
 def test_json_that_does_not_fit_is_refused(saved, file, change, said):

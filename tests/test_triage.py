@@ -253,8 +253,8 @@ def test_arrays_that_do_not_fit_are_refused(saved, change, said):
 @pytest.mark.parametrize(
     ("file", "change", "said"),
     [
-        ("triage.json", {"format": 99}, "format is 99, wanted 3 or 5; train again"),
-        ("triage.json", {"format": 2}, "format is 2, wanted 3 or 5; train again"),
+        ("triage.json", {"format": 99}, "format is 99, wanted 6 or 7; train again"),
+        ("triage.json", {"format": 2}, "format is 2, wanted 6 or 7; train again"),
         ("triage.json", {"targets": "group"}, "targets is str, wanted list"),
         ("triage.json", {"targets": ["group", "group"]}, "names something twice"),
         ("triage.json", {"targets": ["other"]}, "other/head.json cannot be read"),
