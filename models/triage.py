@@ -18,6 +18,7 @@ from models.cascade import Cascade, good_enough
 from models.classifier import Fields
 from models.conformal import UNTRIED
 from models.head import Features
+from models.logistic import ENOUGH
 from models.novelty import Novelty
 from models.priority import FILE, Derived, Matrix, Priority, derivable
 from models.promise import Promise, promised
@@ -64,9 +65,6 @@ class Said(NamedTuple):
     unknown: dict[str, np.ndarray]
     read: np.ndarray
 
-
-MOST_LOOSE = 4000
-"""Tickets without a label that teach: more of them cost time and change nothing."""
 
 MOST = 5
 """Labels that a person looks through at a glance; of a longer list none is shown."""
@@ -227,8 +225,8 @@ class Triage:
         if "words" in xs:
             own["words"] = self.features.transform(fields)
         others = np.flatnonzero([not label for label in labels])
-        others = np.random.default_rng(self.seed).permutation(others)[:MOST_LOOSE]
-        loose = np.asarray(xs["meaning"])[others] if len(others) else None
+        few = len(labels) - len(others) < ENOUGH * len(classes)
+        loose = np.asarray(xs["meaning"])[others] if few and len(others) else None
         return Names(tuple(classes), own, loose)
 
     def _derived(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from data.records import Feedback, Ticket
     from data.store import Store
 
+MOST_LOOSE = 4000  # more of them cost time and change nothing
 TIME = "opened_at"
 REQUESTER, PRIORITY = BESIDE = ("requester", "priority")
 """Columns that are kept beside texts and labels where there are any, for what else is to be known:
@@ -35,7 +36,8 @@ class Dataset:
 
     `opened_at` (n_tickets,) is datetime64[ms] in UTC, or None where the tickets have no times.
     `notes` says what a person should know of how it came about. `beside` has the columns of
-    `BESIDE` that there are; a requester tells people apart and is never kept.
+    `BESIDE` that there are; a requester tells people apart and is never kept. `loose` has the
+    texts of tickets without any label, column by column: where labels are few, these teach too.
     """
 
     fields: dict[str, list[str]]
@@ -43,6 +45,7 @@ class Dataset:
     opened_at: np.ndarray | None = None
     notes: tuple[str, ...] = ()
     beside: dict[str, list[str | None]] = field(default_factory=dict)
+    loose: dict[str, list[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.fields.values())))
@@ -51,7 +54,7 @@ class Dataset:
     def hash(self) -> str:
         """SHA-256 of all that is learnt from: the same tickets in the same order, the same hash."""
         digest = hashlib.sha256()
-        for kind in (self.fields, self.labels, self.beside):
+        for kind in (self.fields, self.labels, self.beside, self.loose):
             for name, column in kind.items():
                 digest.update(json.dumps([name, column]).encode())
         if self.opened_at is not None:
@@ -66,7 +69,7 @@ class Dataset:
             {name: [given[row] for row in rows] for name, given in kind.items()}
             for kind in (self.labels, self.beside)
         )
-        return type(self)(fields, labels, at, self.notes, beside)
+        return type(self)(fields, labels, at, self.notes, beside, self.loose)
 
     def plain(self) -> list[str]:
         """Each ticket's columns as one text."""
@@ -175,7 +178,10 @@ def from_store(
 
 
 def labelled(data: Dataset, place: str) -> Dataset:
-    """The tickets that have a label for at least one target; ValueError where a target has none."""
+    """The tickets that have a label for at least one target, and of the others the latest texts.
+
+    ValueError where a target has no label.
+    """
     for target, given in data.labels.items():
         if not any(given):
             raise Unlabelled(f"no ticket of {place} has a label for the target {target!r}")
@@ -184,9 +190,10 @@ def labelled(data: Dataset, place: str) -> Dataset:
     ]
     if len(rows) == len(data):
         return data
-    part = data.take(rows)
-    note = f"{len(data) - len(rows):,} tickets without a label were left out"
-    return replace(part, notes=(*data.notes, note))
+    others = sorted(set(range(len(data))) - set(rows))
+    note = f"{len(others):,} tickets have no label"
+    loose = data.take(others[-MOST_LOOSE:]).fields
+    return replace(data.take(rows), notes=(*data.notes, note), loose=loose)
 
 
 def _times(texts: list[str], timezone: str) -> tuple[np.ndarray | None, tuple[str, ...]]:

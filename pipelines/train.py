@@ -6,6 +6,7 @@ train again when there are more.
 """
 
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from data.published import pointer
 from features.embedding import Encoder
 from models.head import Features, held_out
 from models.learning import LEAST, Point, learning_curve
+from models.logistic import ENOUGH
 from models.priority import Matrix
 from models.triage import Triage
 from pipelines import gate, model_card, priority, tiers
@@ -271,18 +273,43 @@ def fit(
     else:
         reader = encoder(home) if recipe.encoder else None
     model = Triage(**asked, seed=recipe.seed, encoder=reader, matrix=matrix)
-    train = parts.train
+    train = parts.train if reader is None else with_loose(parts.train)
     authors = train.beside.get(REQUESTER)
     n_texts = len(train) * len(train.fields)
+    spared = None
+    if tuned is not None:
+        spared = np.pad(tuned.spared, (0, len(train) - len(tuned.spared)))
     with nullcontext() if reader is None else told(reader, n_texts, report):
         return model.fit(
             train.fields,
             train.labels,
             ordered=parts.ordered,
             authors=authors,
-            spared=None if tuned is None else tuned.spared,
+            spared=spared,
             classes=recipe.classes,
         )
+
+
+def with_loose(train: Dataset) -> Dataset:
+    """The tickets, and where a target's labels are few those without one behind them.
+
+    >>> few = Dataset({"title": ["vpn"]}, {"group": ["net"]}, loose={"title": ["printer"]})
+    >>> with_loose(few).labels
+    {'group': ['net', None]}
+    """
+    n = len(next(iter(train.loose.values()), []))
+    counts = [Counter(filter(None, given)) for given in train.labels.values()]
+    if not n or all(one.total() >= ENOUGH * len(one) for one in counts):
+        return train
+    nothing = [None] * n
+    return replace(
+        train,
+        fields={name: [*texts, *train.loose[name]] for name, texts in train.fields.items()},
+        labels={target: [*given, *nothing] for target, given in train.labels.items()},
+        opened_at=None,
+        beside={name: [*column, *nothing] for name, column in train.beside.items()},
+        loose={},
+    )
 
 
 def learning_curves(model: Triage, parts: Split) -> dict[str, tuple[Point, ...]]:

@@ -39,7 +39,7 @@ def test_a_file_is_read_by_its_columns_and_masked(tmp_path):
     assert data.fields == {"title": ["VPN down"], "body": ["mail <email>"]}
     assert data.labels == {"impact": ["High"]}
     assert data.opened_at.tolist() == [datetime(2026, 1, 5, 9)]
-    assert data.notes == ("1 tickets without a label were left out",)
+    assert data.notes == ("1 tickets have no label",)
 
 
 @pytest.mark.parametrize(
