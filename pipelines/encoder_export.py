@@ -14,6 +14,8 @@ import numpy as np
 from features.embedding import Encoder
 from features.glance import distilled
 
+AT_ONCE = 64
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
@@ -30,21 +32,26 @@ def export(source: Path, folder: Path) -> None:
         # Reduced range: without it processors that lack VNNI overflow at 16 bits.
         quantize_dynamic(whole, small, per_channel=True, reduce_range=True)
         tokenizer = (source / "tokenizer.json").read_bytes()
-        table = distilled(alone(model))
+        table = distilled(alone(small, model.config.vocab_size))
         Encoder(small.read_bytes(), tokenizer, model.config.hidden_size, table).save(folder)
 
 
-def alone(model: "PreTrainedModel") -> np.ndarray:
-    """The vector (n_tokens, n_dimensions) of each token of the vocabulary, read by itself."""
-    import torch
+def alone(graph: Path, n_tokens: int) -> np.ndarray:
+    """The vector (n_tokens, n_dimensions) of each token of the vocabulary, read by itself.
 
+    Some at a time, which moves them by as little as 8 bits a number do (a cosine of .98), and
+    takes a fifteenth of the time.
+    """
+    from onnxruntime import InferenceSession
+
+    session = InferenceSession(graph, providers=["CPUExecutionProvider"])
     first, last = 101, 102  # BERT's [CLS] and [SEP], between which every text stands
     found = []
-    with torch.inference_mode():
-        for some in torch.arange(model.config.vocab_size).split(512):
-            ends = torch.full_like(some, first), torch.full_like(some, last)
-            ids = torch.stack([ends[0], some, ends[1]], dim=1)
-            found.append(model(input_ids=ids).last_hidden_state.mean(dim=1).numpy())
+    for start in range(0, n_tokens, AT_ONCE):
+        some = np.arange(start, min(start + AT_ONCE, n_tokens))
+        ids = np.stack([np.full_like(some, first), some, np.full_like(some, last)], axis=1)
+        given = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        found.append(np.asarray(session.run(None, given)[0]).mean(axis=1))
     return np.concatenate(found)
 
 
