@@ -270,7 +270,7 @@ def test_no_words_of_a_ticket_are_kept_with_a_version(place, files):
     run = place.registry().version(name(place), "2").run_id
     tables = place.settings.home / "mlflow-artifacts" / run / "artifacts" / "tables"
     names = {"answers.csv", "champion_answers.csv", "learnt.csv", "cpu.csv"}
-    names.add("category_per_class.csv")
+    names |= {"category_per_class.csv", "category_states.csv"}
     assert {path.name for path in tables.iterdir()} == names
     for path in tables.iterdir():
         assert not any(word in path.read_text() for word in ("toner", "printer", "room"))

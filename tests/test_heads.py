@@ -7,7 +7,7 @@ import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from models import neighbours
-from models.blend import HEADS, Blend, Joined
+from models.blend import FAST, HEADS, Blend, Joined
 from models.discriminant import SHRUNK, Discriminant
 from models.head import Head
 from models.logistic import Logistic
@@ -154,10 +154,11 @@ def test_what_is_measured_out_of_fold_was_not_learnt():
 
 def test_every_head_comes_back_as_it_was_saved(tmp_path):
     x, labels = scattered()
-    xs = {"words": x, "meaning": x}
+    xs = {"words": x, "glance": x, "meaning": x}
     heads = {name: learner().fit(x, labels) for name, (_, learner) in HEADS.items()}
-    blend = Blend(heads, Joined(dict.fromkeys(HEADS, 0.25)))
+    blend = Blend(heads, Joined(dict.fromkeys(HEADS, 0.2)), Joined(dict.fromkeys(FAST, 0.5)))
     blend.save(tmp_path, alone=False)
     loaded = Blend.load(tmp_path, dict.fromkeys(xs, N_FEATURES))
-    assert loaded.views == ("words", "meaning")
+    assert loaded.views == ("words", "glance", "meaning")
     np.testing.assert_array_equal(loaded.predict_proba(xs), blend.predict_proba(xs))
+    np.testing.assert_array_equal(loaded.predict_fast(xs), blend.predict_fast(xs))
