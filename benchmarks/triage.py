@@ -277,7 +277,7 @@ def cells(row: Row) -> list[str]:
 def beyond_honest(found: Sequence[Row]) -> str:
     """The targets whose ECE lies above where an honest model's would."""
     beyond = [
-        f"{row.name}'s {row.target} by {row.reads}"
+        f"{row.name}'s {row.target} by {row.answered}"
         for row in found
         if row.measured.evaluation.ece > row.honest[1]
     ]
