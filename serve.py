@@ -9,6 +9,7 @@ from functools import cache
 import anyio
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
+from threadpoolctl import threadpool_limits
 
 from api import alerts, health, logs, native, problems, similar
 from api.champion import POLL_SECONDS, Champions
@@ -64,7 +65,9 @@ async def running(service: Service, poll_seconds: float) -> AsyncIterator[None]:
         followers.append(asyncio.create_task(followed.follow(poll_seconds)))
         followers[-1].add_done_callback(followed.say_stopped)
     try:
-        yield
+        # A ticket's matrices are small: threads that share one wait for each other.
+        with threadpool_limits(1):
+            yield
     finally:
         for following in followers:
             following.cancel()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, get_args
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from models.blend import Tier
 from models.classifier import Fields
@@ -118,7 +119,7 @@ def cpu_ms(
     n = len(next(iter(fields.values())))
     rows = np.unique(np.linspace(0, n - 1, N_TIMED).astype(int)).tolist()
     tickets = [{name: [texts[row]] for name, texts in fields.items()} for row in rows]
-    with _reading_anew(models):
+    with _reading_anew(models), threadpool_limits(1):
         for model in models:
             model.answer(tickets[0], "full")  # what a first ticket has to load is no part of it
         took = [[_seconds(model, one, tier, clock) for model in models] for one in tickets]
