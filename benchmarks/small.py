@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 from scipy.sparse import issparse
@@ -78,7 +79,9 @@ def plain(train: Dataset, test: Dataset, target: str, k: int, reader: Encoder) -
     readers: tuple[Meaning | TextFeatures, ...] = (Meaning(reader), TextFeatures())
     for way, one in zip(WAYS[2:], readers, strict=True):
         x, asked = one.fit(train.fields).transform(train.fields), one.transform(test.fields)
-        head = LogisticRegression(C=penalty(x), max_iter=1000).fit(x, train.labels[target])
+        with catch_warnings():
+            simplefilter("ignore")  # that one label a class is next to none
+            head = LogisticRegression(C=penalty(x), max_iter=1000).fit(x, train.labels[target])
         found = evaluate(head.classes_, head.predict_proba(asked), test.labels[target])
         yield Figure(way, k, found.accuracy, found.ece)
 
