@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+METRIC_DETECTORS = ("seasonal", "rare")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
@@ -49,6 +50,12 @@ def _zone(text: str) -> str:
         ZoneInfo(text)
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise ValueError("wanted a time zone such as Europe/Berlin") from error
+    return text
+
+
+def _detector(text: str) -> str:
+    if text not in METRIC_DETECTORS:
+        raise ValueError(f"wanted one of {', '.join(METRIC_DETECTORS)}")
     return text
 
 
@@ -101,6 +108,7 @@ class Settings:
     timezone: str = "UTC"
     step_seconds: int = 300
     metric_budget: float = 1.0
+    metric_detector: str = "seasonal"
     ticket_budget: float = 1.0
     retention_days: int = 0
     hot_hours: int = 48
@@ -151,6 +159,7 @@ READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "max_batch": (_count, "wanted a whole number"),
     "timezone": (_zone, ""),
     "step_seconds": (_count, "wanted a whole number of seconds"),
+    "metric_detector": (_detector, ""),
     "metric_budget": (_positive, "wanted false alerts a week, above 0"),
     "ticket_budget": (_positive, "wanted false alerts a week, above 0"),
     "retention_days": (_days, "wanted a whole number of days, 0 for ever"),

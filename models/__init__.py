@@ -1,8 +1,9 @@
 """Detectors and classifiers. Pure: arrays and strings in, arrays and strings out."""
 
 from models.linear import Linear
+from models.rare import Rare
 from models.seasonal import Seasonal
 from models.surge import Surge
 
 CLASSIFIERS = {"linear": Linear}
-DETECTORS = {"seasonal": Seasonal, "surge": Surge}
+DETECTORS = {"seasonal": Seasonal, "rare": Rare, "surge": Surge}

@@ -10,9 +10,8 @@ import numpy as np
 from data.records import Alert, Trace
 from data.settings import Settings
 from data.store import Detection
+from models import DETECTORS
 from models.budget import Threshold
-from models.seasonal import Seasonal
-from models.surge import Surge
 from models.watch import Change, Watch
 from pipelines.feeds import METRICS, TICKETS, Kind, Steps, span_of
 from pipelines.workspace import Workspace
@@ -68,7 +67,7 @@ class Live:
 
 def new_watch(kind: Kind, settings: Settings) -> Watch:
     """A watch that has seen nothing."""
-    make = Seasonal if kind == METRICS else Surge
+    make = DETECTORS[settings.metric_detector if kind == METRICS else "surge"]
     detector = make(0, step_seconds=settings.step_seconds, timezone=settings.timezone)
     return Watch(
         detector,
@@ -89,9 +88,13 @@ def terms(kind: Kind, settings: Settings) -> str:
 
     >>> terms("metrics", Settings())
     'steps of 300 s, UTC, 1 false alerts a week'
+    >>> terms("metrics", Settings(metric_detector="rare"))
+    'steps of 300 s, UTC, 1 false alerts a week, detector rare'
     """
     grid = f"steps of {settings.step_seconds} s, {settings.timezone}"
-    return f"{grid}, {budget_of(kind, settings):g} false alerts a week"
+    usual = kind != METRICS or settings.metric_detector == Settings.metric_detector
+    detector = "" if usual else f", detector {settings.metric_detector}"
+    return f"{grid}, {budget_of(kind, settings):g} false alerts a week{detector}"
 
 
 def save(place: Workspace, live: Live, alerts: list[Alert]) -> None:

@@ -18,8 +18,8 @@ from data.sources.opening import stem
 from data.sources.rejects import Rejects
 from features.grid import counts, regular
 from features.rolling import Counted, rolled_counts
+from models import DETECTORS
 from models.replay import Replayed, replay
-from models.seasonal import Seasonal
 from models.surge import Surge
 from models.watch import Change, Watch
 from pipelines.alerts import Told as Numbers
@@ -150,7 +150,9 @@ def replayed_points(points: Points, settings: Settings, told: Told, report: Repo
         times, matrix = on_grid(points.at[chosen], column, points.values[chosen], int(step))
         found = replay(
             Watch(
-                Seasonal(len(members), step_seconds=int(step), timezone=settings.timezone),
+                DETECTORS[settings.metric_detector](
+                    len(members), step_seconds=int(step), timezone=settings.timezone
+                ),
                 float("nan"),
                 n_series=len(members),
                 step_seconds=int(step),
