@@ -48,7 +48,10 @@ def similar(
         corrected = store.corrections(desk, [key_of(one.ticket) for one in found.tickets])
     rows = [row_of(one, corrected.get(key_of(one.ticket), {})) for one in found.tickets]
     if not rows and not found.duplicates:
-        console.out.print("No ticket is like this one")
+        console.out.print(
+            f"No ticket is like this one. The served model reads {' and '.join(columns)}, and"
+            f" {found.n_known:,} tickets were looked through: do they have texts there?"
+        )
     if rows:
         console.table("Past tickets, the likest first", COLUMNS, rows)
     if found.duplicates:
