@@ -6,6 +6,7 @@ import numpy as np
 
 from features.rhythm import offsets, slot_of_day
 from features.robust import MEAN_ABS_TO_SIGMA
+from models.columns import Columns
 
 DAY = 86_400
 # The constants were chosen together, on the train parts of the AIOPS KPIs and the first half of
@@ -63,7 +64,7 @@ class _Judged(NamedTuple):
     evidence: np.ndarray  # (n,)
 
 
-class Rare:
+class Rare(Columns):
     """How far a point lies from what is normal now, and how rare that is for its series.
 
     Two levels run side by side, one near and one that remembers for a day, both with and
@@ -143,7 +144,7 @@ class Rare:
         }
 
     def _set(self, state: dict[str, np.ndarray]) -> None:
-        self._state = state
+        super()._set(state)
         self._now: tuple[np.datetime64, _View] | None = None  # what `_view` last answered
         self._last: tuple[np.ndarray, _Judged] | None = None  # and `_judge`
 
@@ -183,27 +184,6 @@ class Rare:
         state["high"] = np.maximum(state["high"], judged.own)
         state["seen"] = state["seen"] + (came & view.known)
         self._now = self._last = None
-        return self
-
-    def state(self) -> dict[str, np.ndarray]:
-        return {name: array.copy() for name, array in self._state.items()}
-
-    def restore(self, state: dict[str, np.ndarray]) -> Self:
-        wanted = self._blank(len(state["origin"]) if "origin" in state else 0)
-        for name, blank in wanted.items():
-            if name not in state or state[name].shape != blank.shape:
-                came = state[name].shape if name in state else "nothing"
-                raise ValueError(f"state {name!r}: wanted shape {blank.shape}, got {came}")
-        self._set({name: np.array(state[name], blank.dtype) for name, blank in wanted.items()})
-        return self
-
-    def resize(self, n_series: int) -> Self:
-        n_known = len(self._state["origin"])
-        if n_series < n_known:
-            raise ValueError(f"cannot shrink from {n_known} series to {n_series}")
-        fresh = self._blank(n_series - n_known)
-        joined = {k: np.concatenate([a, fresh[k]], axis=-1) for k, a in self._state.items()}
-        self._set(joined)
         return self
 
     # -- seeing ------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import numpy as np
 
 from features.rhythm import offsets, slot_of_day, slot_of_week
 from features.robust import MEAN_ABS_TO_SIGMA, clipped
+from models.columns import Columns
 
 DAY = 86_400
 # Seconds of memory of the two forecasts: one that follows the last half hour, one that knows
@@ -44,7 +45,7 @@ class _View(NamedTuple):
     scale: np.ndarray  # (2, n)
 
 
-class Seasonal:
+class Seasonal(Columns):
     """Distance from a forecast by time of day and week, in sigmas, on a log2 scale.
 
     Two forecasts run side by side: one follows the series closely and shows jumps, the other
@@ -122,7 +123,7 @@ class Seasonal:
         }
 
     def _set(self, state: dict[str, np.ndarray]) -> None:
-        self._state = state
+        super()._set(state)
         self._now: tuple[np.datetime64, _View] | None = None  # what `_view` last answered
 
     # -- the protocol ------------------------------------------------------------------------
@@ -161,27 +162,6 @@ class Seasonal:
         self._learn_rhythms(own, view, slots, came)
         self._state["seen"] = self._state["seen"] + came
         self._now = None
-        return self
-
-    def state(self) -> dict[str, np.ndarray]:
-        return {name: array.copy() for name, array in self._state.items()}
-
-    def restore(self, state: dict[str, np.ndarray]) -> Self:
-        wanted = self._blank(state["seen"].shape[0] if "seen" in state else 0)
-        for name, blank in wanted.items():
-            if name not in state or state[name].shape != blank.shape:
-                came = state[name].shape if name in state else "nothing"
-                raise ValueError(f"state {name!r}: wanted shape {blank.shape}, got {came}")
-        self._set({name: np.array(state[name], blank.dtype) for name, blank in wanted.items()})
-        return self
-
-    def resize(self, n_series: int) -> Self:
-        n_known = len(self._state["seen"])
-        if n_series < n_known:
-            raise ValueError(f"cannot shrink from {n_known} series to {n_series}")
-        fresh = self._blank(n_series - n_known)
-        joined = {k: np.concatenate([a, fresh[k]], axis=-1) for k, a in self._state.items()}
-        self._set(joined)
         return self
 
     # -- seeing ------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from typing import Self
 import numpy as np
 
 from features.rhythm import DAY_SECONDS, WEEK_SECONDS, Offsets, local_seconds, offsets, slot_of_week
+from models.columns import Columns
 
 HOURS = 168  # of the week
 WINDOW_MINUTES = (15, 30, 60, 120, 240)
@@ -19,7 +20,7 @@ TAMED_ABOVE = 3.0  # evidence from which an outbreak is learnt as less than it i
 USUAL_SIGMAS = 3.0
 
 
-class Surge:
+class Surge(Columns):
     """Evidence that more tickets came than usual, by a scan over windows that end now.
 
     `values` are the tickets of one step, one column a category. What is usual is a rate for
@@ -71,7 +72,7 @@ class Surge:
         steps = [max(round(minutes * 60 / step_seconds), 1) for minutes in WINDOW_MINUTES]
         self.windows = np.unique(steps)
         self.hour_row = int(np.flatnonzero(self.windows >= min(3600 // step_seconds, steps[-1]))[0])
-        self._state = self._blank(n_series)
+        self._set(self._blank(n_series))
 
     def _blank(self, n: int) -> dict[str, np.ndarray]:
         longest = int(self.windows[-1])
@@ -118,26 +119,6 @@ class Surge:
         self._learn_profile(at, tame, came)
         self._shift({"counts": values, "usual": usual, "base": base, "tame": tame}, came)
         self._state["seen"] = self._state["seen"] + came
-        return self
-
-    def state(self) -> dict[str, np.ndarray]:
-        return {name: array.copy() for name, array in self._state.items()}
-
-    def restore(self, state: dict[str, np.ndarray]) -> Self:
-        wanted = self._blank(state["seen"].shape[0] if "seen" in state else 0)
-        for name, blank in wanted.items():
-            if name not in state or state[name].shape != blank.shape:
-                came = state[name].shape if name in state else "nothing"
-                raise ValueError(f"state {name!r}: wanted shape {blank.shape}, got {came}")
-        self._state = {name: np.array(state[name], float) for name in wanted}
-        return self
-
-    def resize(self, n_series: int) -> Self:
-        n_known = len(self._state["seen"])
-        if n_series < n_known:
-            raise ValueError(f"cannot shrink from {n_known} series to {n_series}")
-        fresh = self._blank(n_series - n_known)
-        self._state = {k: np.concatenate([a, fresh[k]], axis=-1) for k, a in self._state.items()}
         return self
 
     # -- what is usual -----------------------------------------------------------------------

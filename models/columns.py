@@ -1,0 +1,42 @@
+"""What detectors have in common: a state of plain arrays, a column a series."""
+
+from typing import Self
+
+import numpy as np
+
+
+class Columns:
+    """Arrays by name whose last axis is the series: handed out, taken back, widened.
+
+    A detector says in `_blank` what it knows of series that it has never seen; one of its arrays
+    is called "seen".
+    """
+
+    _state: dict[str, np.ndarray]
+
+    def _blank(self, n: int) -> dict[str, np.ndarray]:
+        """The state of `n` series before their first point."""
+        raise NotImplementedError
+
+    def _set(self, state: dict[str, np.ndarray]) -> None:
+        self._state = state
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {name: array.copy() for name, array in self._state.items()}
+
+    def restore(self, state: dict[str, np.ndarray]) -> Self:
+        wanted = self._blank(state["seen"].shape[-1] if "seen" in state else 0)
+        for name, blank in wanted.items():
+            if name not in state or state[name].shape != blank.shape:
+                came = state[name].shape if name in state else "nothing"
+                raise ValueError(f"state {name!r}: wanted shape {blank.shape}, got {came}")
+        self._set({name: np.array(state[name], blank.dtype) for name, blank in wanted.items()})
+        return self
+
+    def resize(self, n_series: int) -> Self:
+        n_known = self._state["seen"].shape[-1]
+        if n_series < n_known:
+            raise ValueError(f"cannot shrink from {n_known} series to {n_series}")
+        fresh = self._blank(n_series - n_known)
+        self._set({k: np.concatenate([a, fresh[k]], axis=-1) for k, a in self._state.items()})
+        return self
