@@ -14,8 +14,9 @@ from scipy.stats import rankdata
 
 from benchmarks.page import table
 from benchmarks.triage import banking77
+from features.dense import widened
 from features.embedding import Encoder
-from models.neighbours import nearest, widened
+from models.neighbours import nearest
 from models.novelty import NEAREST
 from models.triage import Triage
 from pipelines.encoder import encoder

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from features.dense import in_8_bits, units
+
 N_DIMENSIONS = 256
 RARE = 1e-4  # a token of this frequency counts half as much as one that is never seen
 
@@ -34,9 +36,7 @@ class Glance(NamedTuple):
         for row, tokens in enumerate(texts):
             if len(tokens):
                 found[row] = self.vectors[tokens].sum(axis=0, dtype=np.float32)
-        lengths = np.linalg.norm(found, axis=1, keepdims=True)
-        units: np.ndarray = found / np.where(lengths > 0, lengths, 1)
-        return units
+        return units(found)
 
 
 def distilled(alone: np.ndarray) -> Glance:
@@ -57,5 +57,4 @@ def distilled(alone: np.ndarray) -> Glance:
     ranks = np.arange(len(alone)) + 2.7  # Mandelbrot's shift
     frequency = 1 / (ranks * np.log(len(alone)))
     weighted = turned * (RARE / (RARE + frequency))[:, None]
-    scale = float(np.abs(weighted).max()) / 127
-    return Glance(np.round(weighted / scale).astype(np.int8), scale)
+    return Glance(*in_8_bits(weighted))

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array, diags_array
 from models.blend import N_FOLDS, spread
 from models.calibration import calibrate
 from models.head import HELD_OUT, Features, Head
-from models.neighbours import N_NEIGHBOURS, ROWS_AT_ONCE, nearest, remembered
+from models.neighbours import N_NEIGHBOURS, ROWS_AT_ONCE, nearest, remembered, shares_of
 from models.promise import n_missing
 
 Report = Callable[[float, float | None], None]
@@ -105,12 +105,8 @@ def alike(x: Features, truth: np.ndarray, *, seed: int = 0) -> np.ndarray:
         similar = (unit[rows] @ others).toarray()
         similar[rows[:, None] == some] = 0  # a ticket is no witness for itself
         places, found = nearest(similar, N_NEIGHBOURS + 1)
-        weights = np.exp((found - found.max(axis=1, keepdims=True)) / NEARER)
-        weights -= weights.min(axis=1, keepdims=True)
-        np.add.at(shares, (rows[:, None], truth[some[places]]), weights)
-    total = shares.sum(axis=1, keepdims=True)
-    told: np.ndarray = shares / np.where(total, total, 1)
-    return told
+        shares[rows] = shares_of(truth[some[places]], found, shares.shape[1], NEARER)
+    return shares
 
 
 def _unit(x: Features) -> csr_array:

@@ -6,6 +6,7 @@ from typing import Self
 
 import numpy as np
 
+from features.dense import in_8_bits, widened
 from features.plain import read_arrays, read_json, write_arrays, write_json
 from models.head import ABOUT, Features, Head
 
@@ -18,7 +19,6 @@ LIMIT = 10_000
 
 NOTHING = 1e-3  # the share of a class that none of the neighbours has: unlikely, not impossible
 ROWS_AT_ONCE = 500
-LEVELS = 127  # of a number that is kept in 8 bits
 
 
 class Neighbours(Head):
@@ -70,13 +70,7 @@ class Neighbours(Head):
     def _shares(self, x: np.ndarray) -> np.ndarray:
         similar = x @ self._vectors
         places, found = nearest(similar, N_NEIGHBOURS + 1)
-        found = found.astype(np.float64)
-        weights = np.exp((found - found.max(axis=1, keepdims=True)) / self.penalty)
-        weights -= weights.min(axis=1, keepdims=True)
-        shares = np.zeros((len(x), len(self.classes)))
-        np.add.at(shares, (np.arange(len(x))[:, None], self.codes[places]), weights)
-        shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-9)  # 0: all are equally far
-        return shares
+        return shares_of(self.codes[places], found, len(self.classes), self.penalty)
 
     def save(self, folder: Path) -> None:
         """Write head.json and head.npz."""
@@ -107,26 +101,30 @@ def remembered(n: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).permutation(n)[:LIMIT])
 
 
-def in_8_bits(x: np.ndarray) -> tuple[np.ndarray, float]:
-    """Vectors (n_tickets, n_features) in 8 bits a number, and what one step of these is worth.
-
-    >>> in_8_bits(np.array([[1.0, -0.5]]))
-    (array([[127, -64]], dtype=int8), 0.00787)
-    """
-    scale = float(np.abs(x).max(initial=0.0)) / LEVELS or 1.0
-    return np.round(x / scale).astype(np.int8), scale
-
-
-def widened(kept: np.ndarray, scale: float) -> np.ndarray:
-    """What `in_8_bits` kept, as float32 (n_features, n_tickets), for tickets to be held against."""
-    return kept.T.astype(np.float32) * np.float32(scale)
-
-
 def nearest(similar: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Places and cosines (n_tickets, at most n) of the nearest tickets, in no order."""
     n = min(n, similar.shape[1])
     places = np.argpartition(-similar, n - 1, axis=1)[:, :n]
     return places, np.take_along_axis(similar, places, axis=1)
+
+
+def shares_of(codes: np.ndarray, found: np.ndarray, n_classes: int, width: float) -> np.ndarray:
+    """Share (n_tickets, n_classes) of each class among the neighbours of a ticket.
+
+    `codes` and `found` (n_tickets, n_neighbours) are their classes and cosines. Each counts by how
+    much nearer it is than the farthest, e times as much for `width` nearer; 0 where all are
+    equally far.
+
+    >>> shares_of(np.array([[0, 0, 1, 1]]), np.array([[0.9, 0.8, 0.8, 0.1]]), 2, 0.1).round(2)
+    array([[0.79, 0.21]])
+    """
+    found = found.astype(np.float64)
+    weights = np.exp((found - found.max(axis=1, keepdims=True)) / width)
+    weights -= weights.min(axis=1, keepdims=True)
+    shares = np.zeros((len(codes), n_classes))
+    np.add.at(shares, (np.arange(len(codes))[:, None], codes), weights)
+    shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-9)
+    return shares
 
 
 def _all_below(codes: np.ndarray, n: int) -> bool:

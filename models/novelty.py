@@ -7,8 +7,9 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from features.dense import in_8_bits, widened
 from features.plain import of_type, read_arrays, read_json, write_arrays, write_json
-from models.neighbours import ROWS_AT_ONCE, in_8_bits, nearest, remembered, widened
+from models.neighbours import ROWS_AT_ONCE, nearest, remembered
 
 SHARE = 0.01
 """Of tickets of a known kind, so many may be called unknown."""

@@ -8,6 +8,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from scipy.sparse import csr_array
 
+from features.dense import units
 from features.plain import read_arrays, read_json, strings, write_arrays, write_json
 from models.duplicates import ALIKE, words_of
 
@@ -71,7 +72,7 @@ class Similar:
         self.remove(list(self.rows)[: max(0, len(self) + len(kept) - self.limit)])
         start, end = len(self), len(self) + len(kept)
         self._make_room(end)
-        self.vectors[start:end] = _units(vectors[[latest[one] for one in kept]])
+        self.vectors[start:end] = units(vectors[[latest[one] for one in kept]])
         self.signs[:, start:end] = _signs(self.vectors[start:end])
         self.ids += kept
         self.rows.update(zip(kept, range(start, end), strict=True))
@@ -101,7 +102,7 @@ class Similar:
         """
         if vector.shape != (self.n_dimensions,):
             raise ValueError(f"wanted a vector of {self.n_dimensions}, got shape {vector.shape}")
-        unit = _units(vector[None])
+        unit = units(vector[None])
         if not unit.any():
             return []
         rows = self._candidates(unit, max(CANDIDATES, k))
@@ -139,14 +140,6 @@ class Similar:
         wanted = {"vectors": ("float16", (len(ids), similar.n_dimensions))}
         similar.add(ids, read_arrays(folder / "similar.npz", wanted)["vectors"])
         return similar
-
-
-def _units(vectors: np.ndarray) -> np.ndarray:
-    """Each row as float32 of length 1, or all 0."""
-    whole = vectors.astype(np.float32)
-    lengths = np.linalg.norm(whole, axis=1, keepdims=True)
-    units: np.ndarray = whole / np.where(lengths > 0, lengths, 1)
-    return units
 
 
 def _signs(vectors: np.ndarray) -> np.ndarray:

@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from models.blend import Tier
+from models.evaluate import evaluate
 from models.triage import Triage
 from pipelines.console import Report, silent
 from pipelines.dataset import Dataset
@@ -42,24 +41,12 @@ def tier_rows(
             float(given[name].read.mean()),
             cpu_ms([model], test.fields, tier=tier)[0],
             {
-                target: right(model.classes[target], one, test.labels[target])
+                target: evaluate(model.classes[target], one, test.labels[target]).accuracy
                 for target, one in given[name].probabilities.items()
             },
         )
         for name, tier in TIERS.items()
     ]
-
-
-def right(classes: np.ndarray, probabilities: np.ndarray, labels: Sequence[str | None]) -> float:
-    """Share of the labelled tickets whose best guess is right.
-
-    >>> given = np.array([[0.9, 0.1], [0.4, 0.6], [1.0, 0.0]])
-    >>> right(np.array(["net", "print"]), given, ["net", "net", None])
-    0.5
-    """
-    known = np.array([bool(label) for label in labels])
-    guess = classes[probabilities.argmax(axis=1)]
-    return float((guess[known] == np.array(labels, dtype=object)[known]).mean())
 
 
 def tables_of(rows: Sequence[TierRow]) -> dict[str, list[dict[str, object]]]:
