@@ -1,6 +1,5 @@
 """The models that score: each desk's champion, swapped while requests run."""
 
-import asyncio
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import NamedTuple
 
 import anyio
 
+from api.following import Following
 from data.published import open_published, pointer
 from models.triage import Triage
 
@@ -33,14 +33,15 @@ class Champion(NamedTuple):
         return self.name.removeprefix(PREFIX)
 
 
-class Champions:
+class Champions(Following):
     """The champions published under `home`. `refresh` follows their pointers."""
+
+    log, ending = log, "promotions are no longer followed"
 
     def __init__(self, home: Path) -> None:
         self.home = home
         self._loaded: dict[str, Champion] = {}
         self._faults: dict[str, str] = {}
-        self.has_stopped = False
 
     def get(self, desk: str) -> Champion | None:
         return self._loaded.get(PREFIX + desk)
@@ -67,12 +68,6 @@ class Champions:
         while True:
             await anyio.to_thread.run_sync(self.refresh)
             await anyio.sleep(poll_seconds)
-
-    def say_stopped(self, following: asyncio.Task[None]) -> None:
-        """Called when `follow` ends: other than by being cancelled it never should."""
-        if not following.cancelled() and (error := following.exception()):
-            self.has_stopped = True
-            log.critical("promotions are no longer followed: %s", type(error).__name__)
 
     def _follow(self, name: str) -> None:
         wanted, now = pointer(self.home, name), self._loaded.get(name)

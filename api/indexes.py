@@ -1,6 +1,5 @@
 """Each desk's tickets by what they say, filled from the store while requests are answered."""
 
-import asyncio
 import logging
 import sqlite3
 import threading
@@ -11,6 +10,7 @@ import anyio
 import numpy as np
 
 from api.champion import POLL_SECONDS, Champion, Champions
+from api.following import Following
 from api.opened import UNREACHABLE, OpenStore
 from data.ticket_index import TicketIndex
 from data.vectors import vectors_of
@@ -21,8 +21,10 @@ from models.similar import LIMIT
 log = logging.getLogger("forewarn.indexes")
 
 
-class Indexes:
+class Indexes(Following):
     """The indexes of those desks that were asked for. `follow` keeps them filled."""
+
+    log, ending = log, "tickets are no longer indexed"
 
     def __init__(
         self, home: Path, store: OpenStore, champions: Champions, *, limit: int = LIMIT
@@ -31,7 +33,6 @@ class Indexes:
         self.store = store
         self.champions = champions
         self.limit = limit
-        self.has_stopped = False
         self._indexes: dict[str, TicketIndex] = {}
         self._lock = threading.Lock()
 
@@ -88,9 +89,3 @@ class Indexes:
             began = anyio.current_time()
             more = await anyio.to_thread.run_sync(self.step)
             await anyio.sleep(anyio.current_time() - began if more else poll_seconds)
-
-    def say_stopped(self, following: asyncio.Task[None]) -> None:
-        """Called when `follow` ends: other than by being cancelled it never should."""
-        if not following.cancelled() and (error := following.exception()):
-            self.has_stopped = True
-            log.critical("tickets are no longer indexed: %s", type(error).__name__)

@@ -182,14 +182,8 @@ async def score(
     )
     columns = columns_of(tickets, champion.triage, prefix)
     results = await anyio.to_thread.run_sync(
-        scored, champion.triage, columns, explain, limiter=service.scoring
+        answered, service, champion, columns, explain, similar, limiter=service.scoring
     )
-    if similar is not None:
-        near = await anyio.to_thread.run_sync(
-            like_each, service, champion, masked(columns), similar, limiter=service.scoring
-        )
-        for found, one in zip(results, near, strict=True):
-            found.more["similar"] = one
     for target in champion.triage.targets:
         decisions = (found.targets[target].decision for found in results)
         service.figures.count_decisions(desk, target, decisions)
@@ -302,17 +296,33 @@ def columns_of(
     return {name: [row.get(name) or "" for row in rows] for name in names}
 
 
-def scored(
-    triage: Triage, columns: Mapping[str, Sequence[str]], explain: str | None = None
+def answered(
+    service: Service,
+    champion: Champion,
+    columns: Mapping[str, Sequence[str]],
+    explain: str | None,
+    similar: int | None,
 ) -> list[Scored]:
-    """For each ticket, each target. Texts are masked as they were when the model learnt."""
-    texts = masked(columns)
+    """All that is to be said of tickets. Texts are masked as they were when the model learnt."""
+    texts = {name: list(map(mask, given)) for name, given in columns.items()}
+    results = scored(champion.triage, texts, explain)
+    if similar is not None:
+        near = like_each(service, champion, texts, similar)
+        for found, one in zip(results, near, strict=True):
+            found.more["similar"] = one
+    return results
+
+
+def scored(
+    triage: Triage, texts: Mapping[str, Sequence[str]], explain: str | None = None
+) -> list[Scored]:
+    """For each ticket, each target."""
     probabilities, decided, read = triage.answer(texts)
     by_target = {
         name: told(found, triage.promises[name].precision) for name, found in decided.items()
     }
     priorities = derived(triage.priorities(probabilities))
-    n_tickets = len(next(iter(columns.values())))
+    n_tickets = len(read)
     results = [
         Scored(
             "full" if read[i] else "fast",
@@ -325,10 +335,6 @@ def scored(
         for row, one in enumerate(results):
             give_evidence(triage, texts, probabilities, row, one.targets, explain == "occlusion")
     return results
-
-
-def masked(columns: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    return {name: list(map(mask, texts)) for name, texts in columns.items()}
 
 
 def derived(found: Derived | None) -> list[PriorityOut]:

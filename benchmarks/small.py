@@ -20,9 +20,8 @@ from features.text import TextFeatures
 from models.evaluate import evaluate
 from models.head import Features
 from models.triage import Triage
-from pipelines.dataset import MOST_LOOSE, Dataset
+from pipelines.dataset import MOST_LOOSE, Dataset, with_loose
 from pipelines.encoder import encoder
-from pipelines.train import with_loose
 
 N_DRAWS = 5
 LABELS = (0, 1, 5, 20)

@@ -1,18 +1,14 @@
 """The labels that a desk has, whether or not a ticket shows them yet."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
+
+from pipelines.written import json_in
 
 
 def read_classes(path: Path, targets: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Each target's labels: a JSON object of lists. ValueError says what is wrong with it."""
-    try:
-        given = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
+    given = json_in(path)
     if not isinstance(given, dict) or not all(map(_is_labels, given.values())):
         raise ValueError(f'{path}: wanted lists of labels, as {{"{targets[0]}": ["Mail", "VPN"]}}')
     if odd := sorted(given.keys() - set(targets)):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from data.masking import mask
 from data.sources.files import read_table
 from data.sources.times import date_order, parse_times, zone_of
+from models.logistic import ENOUGH
 from pipelines.columns import TEXTS, column_for, columns_for, field_names
 from pipelines.console import Report, silent
 
@@ -194,6 +196,28 @@ def labelled(data: Dataset, place: str) -> Dataset:
     note = f"{len(others):,} tickets have no label"
     loose = data.take(others[-MOST_LOOSE:]).fields
     return replace(data.take(rows), notes=(*data.notes, note), loose=loose)
+
+
+def with_loose(train: Dataset) -> Dataset:
+    """The tickets, and where a target's labels are few those without one behind them.
+
+    >>> few = Dataset({"title": ["vpn"]}, {"group": ["net"]}, loose={"title": ["printer"]})
+    >>> with_loose(few).labels
+    {'group': ['net', None]}
+    """
+    n = len(next(iter(train.loose.values()), []))
+    counts = [Counter(filter(None, given)) for given in train.labels.values()]
+    if not n or all(one.total() >= ENOUGH * len(one) for one in counts):
+        return train
+    nothing = [None] * n
+    return replace(
+        train,
+        fields={name: [*texts, *train.loose[name]] for name, texts in train.fields.items()},
+        labels={target: [*given, *nothing] for target, given in train.labels.items()},
+        opened_at=None,
+        beside={name: [*column, *nothing] for name, column in train.beside.items()},
+        loose={},
+    )
 
 
 def _times(texts: list[str], timezone: str) -> tuple[np.ndarray | None, tuple[str, ...]]:

@@ -1,6 +1,5 @@
 """A desk's priority matrix, and how well a model derives priorities by it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from models.head import HELD_OUT
 from models.priority import ITIL, SOURCES, Floor, Matrix, derivable
 from models.triage import Triage
 from pipelines.dataset import PRIORITY, Dataset
+from pipelines.written import json_in
 
 VARIABLE = "FOREWARN_PRIORITY_MATRIX"
 
@@ -20,11 +20,9 @@ Labels = Mapping[str, Sequence[str | None]]
 def read_matrix(path: Path) -> Matrix:
     """The matrix in a JSON file; ValueError says where in it what is wrong."""
     try:
-        given = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"{VARIABLE}: {path} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{VARIABLE}: {path} is not JSON: {error}") from error
+        given = json_in(path)
+    except ValueError as error:
+        raise ValueError(f"{VARIABLE}: {error}") from error
     return Matrix.parsed(path, given)
 
 

@@ -6,7 +6,6 @@ train again when there are more.
 """
 
 import tempfile
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -19,13 +18,12 @@ from data.published import pointer
 from features.embedding import Encoder
 from models.head import Features, held_out
 from models.learning import LEAST, Point, learning_curve
-from models.logistic import ENOUGH
 from models.priority import Matrix
 from models.triage import Triage
 from pipelines import gate, model_card, priority, tiers
 from pipelines.columns import TEXTS
 from pipelines.console import Report, Step, quiet, silent
-from pipelines.dataset import REQUESTER, Dataset, Unlabelled, from_file, from_store
+from pipelines.dataset import REQUESTER, Dataset, Unlabelled, from_file, from_store, with_loose
 from pipelines.encoder import encoder, told, tuned_encoder
 from pipelines.ingest import pseudonym_key
 from pipelines.measure import (
@@ -288,28 +286,6 @@ def fit(
             spared=spared,
             classes=recipe.classes,
         )
-
-
-def with_loose(train: Dataset) -> Dataset:
-    """The tickets, and where a target's labels are few those without one behind them.
-
-    >>> few = Dataset({"title": ["vpn"]}, {"group": ["net"]}, loose={"title": ["printer"]})
-    >>> with_loose(few).labels
-    {'group': ['net', None]}
-    """
-    n = len(next(iter(train.loose.values()), []))
-    counts = [Counter(filter(None, given)) for given in train.labels.values()]
-    if not n or all(one.total() >= ENOUGH * len(one) for one in counts):
-        return train
-    nothing = [None] * n
-    return replace(
-        train,
-        fields={name: [*texts, *train.loose[name]] for name, texts in train.fields.items()},
-        labels={target: [*given, *nothing] for target, given in train.labels.items()},
-        opened_at=None,
-        beside={name: [*column, *nothing] for name, column in train.beside.items()},
-        loose={},
-    )
 
 
 def learning_curves(model: Triage, parts: Split) -> dict[str, tuple[Point, ...]]:

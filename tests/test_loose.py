@@ -5,8 +5,8 @@ import csv
 import pytest
 
 from data.settings import Settings
-from pipelines.dataset import from_file
-from pipelines.train import Recipe, train, with_loose
+from pipelines.dataset import from_file, with_loose
+from pipelines.train import Recipe, train
 from pipelines.workspace import workspace
 
 LABELLED = [
