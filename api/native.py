@@ -18,9 +18,10 @@ from api.service import DeskName, Served, Service, champion_of
 from api.similar import COSTS, Similar, SimilarOut, check_may_read, like_each
 from data.masking import mask
 from models.blend import Tier
+from models.decided import Decided
 from models.priority import Derived
 from models.promise import Promise, State
-from models.triage import Decided, Triage
+from models.triage import Triage
 from models.why import MAX_READINGS
 
 Explain = Annotated[

@@ -11,9 +11,9 @@ from benchmarks.triage import existing, once
 from features.text import TextFeatures
 from models.blend import Blend
 from models.conformal import LEVEL
+from models.decided import decided
 from models.head import HELD_OUT, Features
 from models.promise import Promise, promised
-from models.triage import decided
 from pipelines.dataset import Dataset, from_file
 
 N_SPLITS = 20

@@ -14,8 +14,9 @@ import numpy as np
 from benchmarks.page import table
 from features.embedding import Encoder
 from models.blend import Tier
+from models.decided import Decided
 from models.evaluate import N_BINS
-from models.triage import Decided, Triage
+from models.triage import Triage
 from pipelines.dataset import Dataset, from_file
 from pipelines.encoder import encoder
 from pipelines.measure import Measured, cpu_ms, measure, predict

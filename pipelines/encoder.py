@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from data.vectors import FOLDER, vectors_of
-from features.embedding import ABOUT, Encoder, Make
+from features.embedding import ABOUT, Encoder, Keep, Make
 from features.text import Fields
 from pipelines.console import Report, silent
 
@@ -106,8 +106,28 @@ def tuned_encoder(
     with tempfile.TemporaryDirectory() as aside:
         _tune(weights(), Path(aside), json.dumps(task), report)
         reader = Encoder.load(Path(aside))
-    reader.minutes = float(minutes)
+    reader.minutes, reader.keep = float(minutes), in_memory()
     return reader
+
+
+def in_memory() -> Keep:
+    """Keeps vectors for as long as the encoder lives: a training asks for the same ones again.
+
+    >>> keep = in_memory()
+    >>> lengths = lambda texts: np.array([[len(text)] for text in texts])
+    >>> first = keep(["vpn", "printer"], lengths)
+    >>> keep(["printer", "vpn"], lambda texts: 1 / 0).tolist()
+    [[7], [3]]
+    """
+    known: dict[str, np.ndarray] = {}
+
+    def keep(texts: Sequence[str], make: Make) -> np.ndarray:
+        missing = [text for text in dict.fromkeys(texts) if text not in known]
+        if missing or not texts:
+            known.update(zip(missing, made := make(missing), strict=True))
+        return np.array([known[text] for text in texts]) if texts else made
+
+    return keep
 
 
 def _tune(source: Path, folder: Path, task: str, report: Report) -> None:

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from models.blend import Tier
 from models.classifier import Fields
+from models.decided import Decided
 from models.evaluate import (
     Bin,
     Confusion,
@@ -24,7 +25,7 @@ from models.evaluate import (
 )
 from models.learning import Point, twice
 from models.promise import Promise, State
-from models.triage import Decided, Triage
+from models.triage import Triage
 from pipelines.console import Report, silent
 
 ROWS_AT_ONCE = 2000

@@ -13,8 +13,9 @@ from benchmarks.triage import banking77, run
 from features.text import MAX_CHARACTERS, MAX_LETTERS, TextFeatures, letter_grams
 from models.classifier_checks import desk
 from models.conformal import Sets
+from models.decided import decided
 from models.promise import Promise, Threshold
-from models.triage import Triage, decided
+from models.triage import Triage
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("FOREWARN_DATA", ROOT.parent / "shared" / "data"))
