@@ -58,7 +58,8 @@ class Watch:
     An episode opens where a score reaches the threshold, and closes once the score has stayed
     below seven tenths of it for `quiet_seconds`. For `refractory_seconds` after that a series
     stays silent, unless it gets stranger than the episode's peak was. With a NaN threshold
-    nothing opens. A step that is not later than the last one is refused.
+    nothing opens. A step that is not later than the last one is refused. What is muted at a step
+    (maintenance, an incident that is declared) is neither scored nor learnt, and opens nothing.
 
     Parameters
     ----------
@@ -123,16 +124,22 @@ class Watch:
         """Which series have an episode open, shape (n_series,)."""
         return self._own["open"].copy()
 
-    def step(self, at: np.datetime64, values: np.ndarray) -> list[Change]:
-        """Score `values` (n_series,), learn them, and say what changed."""
+    def step(
+        self, at: np.datetime64, values: np.ndarray, muted: np.ndarray | None = None
+    ) -> list[Change]:
+        """Score `values` (n_series,), learn them, and say what changed.
+
+        Series for which `muted` (n_series,) is True are remembered for the chart alone.
+        """
         at = at.astype("datetime64[s]")
         last = self._own["times"][-1]
         if not np.isnat(last) and at <= last:
             raise ValueError(f"steps must go forward in time: {at} came after {last}")
         if values.shape != (self.n_series,):
             raise ValueError(f"values must have shape ({self.n_series},), got {values.shape}")
-        self.seen = Seen(self.detector.score(at, values), *self.detector.expect(at))
-        self.detector.learn(at, values)
+        heard = values if muted is None else np.where(muted, np.nan, values)
+        self.seen = Seen(self.detector.score(at, heard), *self.detector.expect(at))
+        self.detector.learn(at, heard)
         self._remember(at, values)
         return self._episodes(at, np.stack([self.seen.scores, values, *self.seen[1:]]))
 
