@@ -87,3 +87,13 @@ def slot_of_week(at: np.ndarray | np.datetime64, n_slots: int, zone: Offsets) ->
     """
     since_monday = (local_seconds(at, zone) + THURSDAY * DAY_SECONDS) % WEEK_SECONDS
     return since_monday * n_slots // WEEK_SECONDS
+
+
+def is_weekend(at: np.ndarray | np.datetime64, zone: Offsets) -> np.ndarray:
+    """Whether each moment lies on a Saturday or a Sunday, by the clock of `zone`.
+
+    >>> is_weekend(np.datetime64("2026-01-09T22:00"), offsets("Asia/Tokyo"))
+    np.True_
+    """
+    weekend: np.ndarray = slot_of_week(at, 7, zone) >= 5
+    return weekend
