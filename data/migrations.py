@@ -211,4 +211,22 @@ KEEP_LAST = (
 )
 
 
-MIGRATIONS: list[Migration] = [create_store_tables, create_history_tables, number_changes]
+def create_replays_table(connection: Connection) -> None:
+    """What the newest replay of each desk and kind told."""
+    meta = MetaData()
+    Table(
+        "replays",
+        meta,
+        *(_name(name, key=True) for name in ("desk", "kind")),
+        _time("made_at"),
+        *(Column(name, Text, nullable=False) for name in ("command", "told")),
+    )
+    meta.create_all(connection, checkfirst=False)
+
+
+MIGRATIONS: list[Migration] = [
+    create_store_tables,
+    create_history_tables,
+    number_changes,
+    create_replays_table,
+]

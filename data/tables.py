@@ -113,6 +113,13 @@ alerts = Table(
     Column("n_tickets", Integer),
 )
 traces = Table("traces", meta, *_key("alert_id"), *_columns(Text, "desk", "lines"))
+replays = Table(
+    "replays",
+    meta,
+    *_key("desk", "kind"),
+    Column("made_at", UtcTime),
+    *_columns(Text, "command", "told"),
+)
 leases = Table("leases", meta, *_key("name"), Column("holder", Text), Column("expires_at", UtcTime))
 keys = Table(
     "keys",
