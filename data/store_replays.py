@@ -35,4 +35,6 @@ class ReplayRows(Rows):
         query = query.where(columns.desk == desk, columns.kind == kind)
         with self.reading.connect() as connection:
             row = connection.execute(query).one_or_none()
-        return row and Replay(row.made_at, row.command, ReplayTold.from_json(row.told))
+        if row is None:
+            return None
+        return Replay(row.made_at, row.command, ReplayTold.from_json(row.told))

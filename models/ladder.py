@@ -38,10 +38,8 @@ def rung(
     """
     thresholds = causal_thresholds(seen.scores, times, step_seconds, budget)
     retold = Retold(seen, times)
-    watch = Watch(
-        retold, np.nan, seen.scores.shape[1], step_seconds, recent_seconds=step_seconds
-    )
-    high = (seen.scores >= CLOSES_BELOW * thresholds[:, None]).any(axis=1)
+    watch = Watch(retold, np.nan, seen.scores.shape[1], step_seconds, recent_seconds=step_seconds)
+    high: np.ndarray = np.any(seen.scores >= CLOSES_BELOW * thresholds[:, None], axis=1)
     changes: list[Change] = []
     open_now = False
     for step in range(len(times)):

@@ -27,9 +27,9 @@ from data.history import Compacted
 from data.settings import Settings
 from pipelines import compact as upkeep
 from pipelines import ingest as ingestion
+from pipelines import ladder_words, replays, watching
 from pipelines import replay as replaying
 from pipelines import train as training
-from pipelines import watching
 from pipelines.console import Report, silent
 from pipelines.measure import reliability_of
 from pipelines.workspace import workspace
@@ -153,24 +153,36 @@ def detect(until: datetime | None = None) -> watching.Look:
     return found
 
 
-@flow(name="replay", flow_run_name="replay-{kind}")
+@flow(name="replay-tickets")
 def replay(
-    kind: str,
     path: str,
     out: str,
     mapping: dict[str, str] | None = None,
     budget: float | None = None,
 ) -> replaying.Told:
-    """Tell from a file what would have fired."""
-    run = replaying.replay_metrics if kind == "metrics" else replaying.replay_tickets
+    """Tell from a file which surges would have fired."""
     allowed = replaying.with_budget(settings(), budget)
     told = step(
-        f"replay {kind}",
-        lambda _: run(Path(path), Path(out), allowed, mapping=mapping),
+        "replay tickets",
+        lambda _: replaying.replay_tickets(Path(path), Path(out), allowed, mapping=mapping),
     )
     table = [{"alerts": told.n_alerts, "weeks": round(told.weeks, 2), "rows": told.n_points}]
-    create_table_artifact(key=f"replay-{kind}", table=table, description="What would have fired")
+    create_table_artifact(key="replay-tickets", table=table, description="What would have fired")
     return told
+
+
+@flow(name="replay-metrics", validate_parameters=False)
+def replay_budgets(asked: replays.Asked | None = None, budget: float | None = None) -> replays.Done:
+    """Tell what each budget would have raised: from files, or from the desk's own points."""
+    allowed = replaying.with_budget(settings(), budget)
+    done = replays.replayed(allowed, asked or replays.Asked(), step)
+    if done.ladder:
+        names = ladder_words.columns(done.ladder)
+        rows = [dict(zip(names, row, strict=True)) for row in ladder_words.budget_rows(done.ladder)]
+        create_table_artifact(
+            key="replay-metrics", table=rows, description=ladder_words.heading(done.ladder)
+        )
+    return done
 
 
 @flow(name="compact")
@@ -228,4 +240,5 @@ def deployments(step_seconds: int) -> list[RunnerDeployment]:
         retrain.to_deployment("weekly", schedule=Cron("30 3 * * 0"), entrypoint_type=by_module),
         ingest.to_deployment("on-demand", entrypoint_type=by_module),
         replay.to_deployment("on-demand", entrypoint_type=by_module),
+        replay_budgets.to_deployment("on-demand", entrypoint_type=by_module),
     ]

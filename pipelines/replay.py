@@ -18,7 +18,6 @@ from data.sources.opening import stem
 from data.sources.rejects import Rejects
 from features.grid import counts, regular
 from features.rolling import Counted, rolled_counts
-from models import DETECTORS
 from models.replay import Replayed, replay
 from models.surge import Surge
 from models.watch import Change, Watch
@@ -26,6 +25,8 @@ from pipelines.alerts import Told as Numbers
 from pipelines.alerts import utc, why
 from pipelines.console import Report, silent
 from pipelines.feeds import TARGET, TOTAL
+from pipelines.ladder import Ladder
+from pipelines.replay_desk import watch_of
 from pipelines.writing import rejects_beside, written
 
 POINT_COLUMNS = ("timestamp", "value", "expected", "lower", "upper", "score", "alert")
@@ -64,12 +65,14 @@ def replay_metrics(
     settings: Settings,
     *,
     mapping: dict[str, str] | None = None,
+    ladder: Ladder | None = None,
     report: Report = silent,
 ) -> Told:
     """Replay each metric file under `path`; the same tree of score files is written under `out`.
 
     One row a point, in the file's order. The threshold is set anew each day from the scores
-    until then, for the budget of `settings`: no row knows anything of a later one.
+    until then, for the budget of `settings`: no row knows anything of a later one. A `ladder`
+    takes in what was scored.
     """
     told, targets = Told(), targets_of(path, out)
     for number, (file, target) in enumerate(targets.items()):
@@ -79,7 +82,7 @@ def replay_metrics(
             )
             points = joined(chunks)
         of_all = partly(report, number, len(targets))
-        write_scores(replayed_points(points, settings, told, of_all), target)
+        write_scores(replayed_points(points, settings, told, of_all, ladder), target)
         told.n_files, told.n_points = number + 1, told.n_points + len(points.values)
         told.n_rejected += rejects.n
     return told
@@ -138,7 +141,13 @@ class Scored:
     alerting: np.ndarray  # (n_points,) bool
 
 
-def replayed_points(points: Points, settings: Settings, told: Told, report: Report) -> Scored:
+def replayed_points(
+    points: Points,
+    settings: Settings,
+    told: Told,
+    report: Report,
+    ladder: Ladder | None = None,
+) -> Scored:
     """Every point scored; series of one interval run side by side on one grid."""
     keys, series = np.unique(points.series.astype(str), return_inverse=True)
     steps = np.array([interval(points.at[series == one]) for one in range(len(keys))])
@@ -149,14 +158,7 @@ def replayed_points(points: Points, settings: Settings, told: Told, report: Repo
         column = np.searchsorted(members, series[chosen])
         times, matrix = on_grid(points.at[chosen], column, points.values[chosen], int(step))
         found = replay(
-            Watch(
-                DETECTORS[settings.metric_detector](
-                    len(members), step_seconds=int(step), timezone=settings.timezone
-                ),
-                float("nan"),
-                n_series=len(members),
-                step_seconds=int(step),
-            ),
+            watch_of(settings, len(members), int(step)),
             times,
             matrix,
             budget_per_week=settings.metric_budget,
@@ -166,7 +168,10 @@ def replayed_points(points: Points, settings: Settings, told: Told, report: Repo
         lines = (found.expected, found.lower, found.upper, found.scores)
         seen[chosen] = np.stack([line[row, column] for line in lines], axis=1)
         alerting[chosen] = found.alerting[row, column]
-        count(told, found, "metric", [str(keys[one]) for one in members], times)
+        names = [str(keys[one]) for one in members]
+        count(told, found, "metric", names, times)
+        if ladder is not None:
+            ladder.add(found, times, matrix, names, int(step))
     return Scored(points, seen, alerting)
 
 

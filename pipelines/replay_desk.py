@@ -1,0 +1,110 @@
+"""A desk's own stored points, and the incidents that are known, for a replay."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from data.records import Incident
+from data.settings import Settings
+from data.sources.files import read_incidents
+from data.sources.rejects import Rejects
+from models import DETECTORS
+from models.replay import replay
+from models.watch import Watch
+from pipelines.console import Report, Step
+from pipelines.detect import LOOK_BACK
+from pipelines.feeds import METRICS, Steps, feed, floor, n_spans
+from pipelines.ladder import Ladder
+from pipelines.workspace import Workspace
+
+MOST_CELLS = 30_000_000  # steps times series at once: about 1.2 GB
+
+
+def replay_desk(place: Workspace, ladder: Ladder, step: Step) -> list[str]:
+    """Replay the stored points of twelve weeks, or those since `ladder.since` and as many before.
+
+    What is to be said of it, such as that the desk holds more than fits into memory.
+    """
+    settings, span = place.settings, place.history.span(place.settings.desk)
+    if span is None:
+        raise LookupError(
+            f"desk {settings.desk!r} has no metric points yet: `forewarn ingest metrics FILE` "
+            "stores some, or name a file to replay"
+        )
+    seconds = settings.step_seconds
+    stop = floor(span[1], seconds) + timedelta(seconds=seconds)
+    if ladder.since is not None and ladder.since >= stop:
+        raise ValueError(
+            f"--since {ladder.since:%Y-%m-%d %H:%M} lies behind the last point stored, "
+            f"{span[1]:%Y-%m-%d %H:%M} UTC"
+        )
+    start = floor(max(span[0], (ladder.since or stop) - LOOK_BACK), seconds)
+    n_series = len(place.history.series(settings.desk))
+    fits = stop - MOST_CELLS // n_series * timedelta(seconds=seconds)
+    notes = []
+    if start < fits:
+        start = floor(fits, seconds)
+        notes.append(f"{n_series:,} series: replayed from {start:%Y-%m-%d} on, for want of memory")
+    times, keys, values = step("read", lambda report: stored(place, start, stop, report))
+    watch = watch_of(settings, len(keys), seconds)
+    seen = step("replay", lambda report: replay(watch, times, values, progress=report))
+    step("budgets", lambda _: ladder.add(seen, times, values, keys, seconds))
+    return notes
+
+
+def stored(
+    place: Workspace, start: datetime, stop: datetime, report: Report
+) -> tuple[np.ndarray, list[str], np.ndarray]:
+    """The grid of [start, stop): times (n_steps,), keys, values (n_steps, n_keys)."""
+    parts: list[Steps] = []
+    total = n_spans(start, stop, place.settings.step_seconds)
+    for part in feed(place, METRICS, start, stop):
+        parts.append(part)
+        report(len(parts), total)
+    keys = list(dict.fromkeys(key for part in parts for key in part.keys))
+    return (
+        np.concatenate([part.times for part in parts]),
+        keys,
+        np.concatenate([part.of(keys) for part in parts]),
+    )
+
+
+def watch_of(settings: Settings, n_series: int, step_seconds: int) -> Watch:
+    """A watch that has seen nothing, with the detector that is set."""
+    make = DETECTORS[settings.metric_detector]
+    detector = make(n_series, step_seconds=step_seconds, timezone=settings.timezone)
+    return Watch(detector, float("nan"), n_series=n_series, step_seconds=step_seconds)
+
+
+# -- incidents ----------------------------------------------------------------------------------
+
+
+class FirstBad(Rejects):
+    """Keeps what was wrong with the first row that could not be read."""
+
+    first: str = ""
+
+    def add(self, line: int | None, field: str, reason: str, row: Mapping[str, str] | str) -> None:
+        self.first = self.first or f"line {line}: {field} {reason}"
+        super().add(line, field, reason, row)
+
+
+def incidents_of(path: Path, settings: Settings) -> tuple[list[Incident], list[str]]:
+    """The incidents of a file, and what is said of the rows that could not be read."""
+    rejects = FirstBad()
+    found = read_incidents(path, desk=settings.desk, timezone=settings.timezone, rejects=rejects)
+    if not found:
+        wrong = rejects.first or "it holds no rows"
+        raise ValueError(f"{path}, {wrong}; wanted incidents with title and onset_at, got none")
+    found = list({one.id: one for one in found}.values())  # told twice, the last one counts
+    if not rejects.n:
+        return found, []
+    others = f" and {rejects.n - 1} more" if rejects.n > 1 else ""
+    return found, [f"{path}, {rejects.first}{others}: left out, {len(found)} incidents kept"]
+
+
+def known(place: Workspace) -> Sequence[Incident] | None:
+    """The incidents that the store knows of; None where it knows none."""
+    return place.store.incidents(place.settings.desk) or None
