@@ -23,12 +23,13 @@ from prefect.schedules import Cron, Interval
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.types.entrypoint import EntrypointType
 
+from data import replay_words
 from data.history import Compacted
 from data.settings import Settings
 from pipelines import compact as upkeep
 from pipelines import ingest as ingestion
-from pipelines import ladder_words, replays, watching
 from pipelines import replay as replaying
+from pipelines import replays, watching
 from pipelines import train as training
 from pipelines.console import Report, silent
 from pipelines.measure import reliability_of
@@ -177,10 +178,10 @@ def replay_budgets(asked: replays.Asked | None = None, budget: float | None = No
     allowed = replaying.with_budget(settings(), budget)
     done = replays.replayed(allowed, asked or replays.Asked(), step)
     if done.ladder:
-        names = ladder_words.columns(done.ladder)
-        rows = [dict(zip(names, row, strict=True)) for row in ladder_words.budget_rows(done.ladder)]
+        names = replay_words.columns(done.ladder)
+        rows = [dict(zip(names, row, strict=True)) for row in replay_words.budget_rows(done.ladder)]
         create_table_artifact(
-            key="replay-metrics", table=rows, description=ladder_words.heading(done.ladder)
+            key="replay-metrics", table=rows, description=replay_words.heading(done.ladder)
         )
     return done
 

@@ -14,8 +14,15 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, PercentFormatter
 
+from data.replay_words import (
+    EXPLAINED,
+    FIRED_COLUMNS,
+    budget_rows,
+    columns,
+    fired_rows,
+    heading,
+)
 from data.replays import BudgetTold, Declared, Estimate, ReplayTold
-from pipelines.ladder_words import COLUMNS, FIRED_COLUMNS, budget_rows, fired_rows, heading
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,11 +74,15 @@ def html(told: ReplayTold) -> bytes:
     picture = svg(told).decode()
     picture = picture[picture.index("<svg") :]
     tables = [
-        table("Budgets", COLUMNS, budget_rows(told)),
-        table("What would have fired", FIRED_COLUMNS, fired_rows(told, len(told.fired))),
+        table(EXPLAINED, columns(told), budget_rows(told)),
+        table(
+            f"What would have fired at {told.marked:g} a week",
+            FIRED_COLUMNS,
+            fired_rows(told, len(told.fired)),
+        ),
     ]
     notes = "".join(f"<p>{escape(note)}</p>" for note in told.notes)
-    page = PAGE.format(title=escape(heading(told)), picture=picture, rest=notes + "".join(tables))
+    page = PAGE.format(picture=picture, rest=notes + "".join(tables))
     return page.encode()
 
 
@@ -84,15 +95,16 @@ def table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -
 
 
 PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>{title}</title>
+<html lang="en"><meta charset="utf-8"><title>What would have fired</title>
 <style>
 body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; }}
 svg {{ width: 100%; height: auto; }}
 table {{ border-collapse: collapse; width: 100%; margin-top: 1.5rem; }}
-caption {{ text-align: left; font-weight: 620; }}
+caption {{ text-align: left; color: #566361; }}
+td {{ vertical-align: top; }} td:nth-child(-n+3) {{ white-space: nowrap; }}
 th, td {{ text-align: left; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid #dce2e1; }}
 </style>
-<h1>{title}</h1>
+<h1>What would have fired</h1>
 {picture}
 {rest}
 </html>
@@ -130,10 +142,11 @@ def alerts_panel(axes: "Axes", told: ReplayTold) -> None:
     if told.incidents:
         points(axes, told, lambda one: one.false_per_week, ORANGE, "D", "false ones", shift=1.06)
     most = max(max(one.per_week.high, one.budget) for one in told.budgets)
-    axes.set_yscale("log", base=2)
-    axes.set_ylim(min(budgets) / 4, 1.3 * most)
-    powers = 2.0 ** np.arange(-3, 12)
-    ticks = [one for one in powers if min(budgets) / 4 <= one <= 1.3 * most]
+    least = min(budgets) / 2
+    axes.set_yscale("symlog", base=2, linthresh=least)  # none at all is a figure, too
+    axes.set_ylim(-least / 8, 1.3 * most)
+    powers = least * 2.0 ** np.arange(0, 2 + np.log2(most / least))
+    ticks = [0.0, *powers[powers <= 1.3 * most].tolist()]
     axes.set_yticks(ticks, [f"{one:g}" for one in ticks])
     axes.yaxis.set_minor_locator(NullLocator())
     legend(axes, "upper left")
@@ -215,6 +228,8 @@ def timeline(axes: "Axes", told: ReplayTold) -> None:
         fired = told.fired_at(one.budget)
         right = [alert.opened_at for alert in fired if alert.incident]
         other = [alert.opened_at for alert in fired if not alert.incident]
+        if one.budget == told.marked:
+            axes.axhspan(row - 0.42, row + 0.42, color=TEAL, alpha=0.08, linewidth=0, zorder=0)
         axes.axhline(row, color=LINE, linewidth=0.6, zorder=1)
         axes.plot(right, [row] * len(right), "|", color=TEAL, markersize=13, markeredgewidth=1.8)
         if told.incidents:

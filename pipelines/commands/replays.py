@@ -17,6 +17,7 @@ from pipelines.commands.shared import (
 )
 
 if TYPE_CHECKING:
+    from data.replays import ReplayTold
     from pipelines.replay import Told
     from pipelines.replays import Done
 
@@ -109,7 +110,7 @@ def say_json(done: "Done") -> None:
 
 def say_done(done: "Done", folder: Path) -> None:
     """The ladder as a table, the strongest alerts, and where the rest stands."""
-    from pipelines import ladder_words as words
+    from data import replay_words as words
     from pipelines.console import out, table
 
     if done.files:
@@ -122,10 +123,8 @@ def say_done(done: "Done", folder: Path) -> None:
         )
     else:
         table(words.heading(told), words.columns(told), words.budget_rows(told))
-        n = len(told.fired_at(told.marked))
-        which = f"the {SHOWN} strongest of {n}" if n > SHOWN else f"{n} alerts" if n != 1 else "one"
-        title = f"What would have fired at {told.marked:g} a week: {which}"
-        table(title, list(words.FIRED_COLUMNS), words.fired_rows(told, SHOWN))
+        out.print(words.EXPLAINED, style="dim", soft_wrap=False)
+        say_fired(told)
         for note in words.notes(told):
             out.print(f"! {note}", markup=False)
     for what, where in (
@@ -137,6 +136,19 @@ def say_done(done: "Done", folder: Path) -> None:
             out.print(f"{what}: {relative(where.absolute())}")
     if done.saved:
         out.print("On the ops page: /ops/replay")
+
+
+def say_fired(told: "ReplayTold") -> None:
+    """The strongest alerts of the budget that is set, a line each."""
+    from data.replay_words import UNKNOWN, fired_rows
+    from pipelines.console import out
+
+    n = len(told.fired_at(told.marked))
+    which = f"the {SHOWN} strongest of {n}" if n > SHOWN else f"{n or 'nothing'}"
+    out.print(f"[bold]At {told.marked:g} a week would have fired[/]: {which}")
+    for opened, lasted, strength, about, why in fired_rows(told, SHOWN):
+        of = f" ({about})" if about != UNKNOWN else ""
+        out.print(f"{opened}  {lasted:>7}  ×{strength}  {why}{of}", markup=False)
 
 
 @replay.command("tickets")

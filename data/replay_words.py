@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from data.replays import BudgetTold, Estimate, Fired, ReplayTold
 
 COLUMNS = (
-    "budget a week", "alerts", "alerts a week", "incidents found", "at random", "median min",
-    "p90 min", "false a week",
+    "budget", "alerts", "alerts a week", "found", "at random", "min, median", "min, p90",
+    "false a week",
 )  # fmt: skip
 FIRED_COLUMNS = ("opened, UTC", "lasted", "× threshold", "about", "why")
+EXPLAINED = (
+    "budget: false alerts a week, ◂ the one that is set; in brackets what holds with 95 %, "
+    "? where too few were seen; at random: found by as many alerts on any series at any time"
+)
 UNKNOWN = "-"
 
 
@@ -40,19 +44,28 @@ def budget_row(one: BudgetTold, n_incidents: int, is_marked: bool) -> list[str]:
         f"{one.budget:g}" + (" ◂" if is_marked else ""),
         f"{one.n_alerts:,}",
         estimate(one.per_week, ".1f"),
-        f"{one.n_found} of {n_incidents}, {estimate(one.found, '.0%')}",
-        UNKNOWN if math.isnan(one.by_chance) else f"{one.by_chance:.0%}",
+        f"{one.n_found}/{n_incidents}: {percent(one.found)}",
+        UNKNOWN if math.isnan(one.by_chance) else f"{one.by_chance:.1%}",
         estimate(one.median_minutes, ".0f"),
         estimate(one.p90_minutes, ".0f"),
-        f"{estimate(one.false_per_week, '.1f')}",
+        estimate(one.false_per_week, ".1f"),
     ]
+
+
+def percent(share: Estimate) -> str:
+    """A share and its interval in hundredths.
+
+    >>> percent(Estimate(0.5, 0.25, 0.75))
+    '50% (25–75)'
+    """
+    return estimate(Estimate(*(100 * one for one in share)), ".0f").replace(" ", "% ", 1)
 
 
 def estimate(found: Estimate, form: str) -> str:
     """A figure and its interval; an end that too few cases give is left open.
 
-    >>> estimate(Estimate(0.5, 0.25, 0.75), ".0%"), estimate(Estimate(9, 5, math.nan), ".0f")
-    ('50% (25%–75%)', '9 (5–?)')
+    >>> estimate(Estimate(0.8, 0.3, 1.9), ".1f"), estimate(Estimate(9, 5, math.nan), ".0f")
+    ('0.8 (0.3–1.9)', '9 (5–?)')
     >>> estimate(Estimate(9, math.nan, math.nan), ".0f"), estimate(Estimate(*[math.nan] * 3), "")
     ('9', '-')
     """
