@@ -59,8 +59,25 @@ class Filters:
 
 def severity(alert: Alert) -> tuple[str, str]:
     """How far above its threshold an alert came, as (class, word)."""
-    ratio = times_threshold(alert)
+    return graded(times_threshold(alert))
+
+
+def graded(ratio: float) -> tuple[str, str]:
+    """How far above its threshold a score is, as (class, word).
+
+    >>> graded(1.2), graded(4.0)
+    (('minor', 'Minor'), ('critical', 'Critical'))
+    """
     return next((name, word) for least, name, word in SEVERITIES if not ratio < least)
+
+
+def address(path: str, **query: str) -> str:
+    """A page's address with what is asked of it.
+
+    >>> address("/ops/replay", desk="it", budget="0.5")
+    '/ops/replay?desk=it&budget=0.5'
+    """
+    return f"{path}?{urlencode(query)}"
 
 
 def times_threshold(alert: Alert) -> float:
