@@ -19,9 +19,8 @@ UNKNOWN = "-"
 
 def heading(told: ReplayTold) -> str:
     """What was replayed, in one line."""
-    many = "series" if told.n_series == 1 else "series side by side"
     return (
-        f"{told.n_series:,} {many} by {told.detector}, "
+        f"{told.n_series:,} series, detector {told.detector}, "
         f"judged over {told.n_weeks:.1f} weeks, {told.start:%Y-%m-%d} to {told.stop:%Y-%m-%d}"
     )
 

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from data.records import Alert, AlertStatus
 from ops import views
+from ops.learning import learning
 from ops.office import Office, Visitor, checked_form, office_of, visitor_of
 from ops.rendering import rendered
 
@@ -37,7 +38,7 @@ def alerts(request: Request) -> Response:
         offset=(page - 1) * PAGE_ROWS,
     )
     counted = office.store().alerts(**narrowed, limit=COUNTED + 1)
-    now = office.now()
+    now, desks = office.now(), desks_of(office, visitor)
     return rendered(
         request,
         "alerts.html",
@@ -50,8 +51,9 @@ def alerts(request: Request) -> Response:
         next=filters.url(page + 1) if len(found) > PAGE_ROWS else "",
         kinds=views.KINDS,
         spans=views.SPANS,
-        desks=desks_of(office, visitor),
+        desks=desks,
         watching=watching(office, visitor) if not found else [],
+        learning=learning(office, desks) if not found else [],
         page=page,
     )
 

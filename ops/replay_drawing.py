@@ -5,7 +5,7 @@ Percent, so that a chart is as wide as its place while its words keep their size
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -16,8 +16,9 @@ LEFT, RIGHT, TOP, BOTTOM, HEIGHT = 13.0, 97.0, 10.0, 164.0, 190.0
 ROW = 30.0  # of the timeline
 TIME_LEFT, TIME_RIGHT = 13.0, 99.0
 LEAST_SPAN = 0.4  # percent: an incident of an hour is seen in eight weeks too
-TICK_DAYS = (1, 2, 7, 14, 28, 56)
-MOST_TICKS = 7
+TICK_DAYS = (1, 2, 3, 7, 10, 14, 28, 56)
+MOST_TICKS = 5  # what a phone has room for
+BESIDE = 1.5  # percent: a second line's intervals stand beside the first one's
 
 
 class Mark(NamedTuple):
@@ -96,7 +97,8 @@ def alerts_panel(told: ReplayTold) -> Panel:
 
     lines = [line(told, "all", "all alerts", lambda one: one.per_week, y, ".1f")]
     if told.incidents:
-        lines.append(line(told, "false", "false ones", lambda one: one.false_per_week, y, ".1f"))
+        false = line(told, "false", "false ones", lambda one: one.false_per_week, y, ".1f")
+        lines.append(replace(false, marks=[m._replace(x=m.x + BESIDE) for m in false.marks]))
     values = [0.0, *(least * 2**n for n in range(1, 20) if least * 2**n <= most)]
     first, last = told.budgets[0].budget, told.budgets[-1].budget
     ends = [Mark(across(told, one), y(one), y(one), y(one), "") for one in (first, last)]
