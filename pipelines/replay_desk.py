@@ -20,6 +20,7 @@ from pipelines.ladder import Ladder
 from pipelines.workspace import Workspace
 
 MOST_CELLS = 30_000_000  # steps times series at once: about 1.2 GB
+FEW_FILLED = 0.6  # of the steps with a point: with fewer the grid is too fine for the points
 
 
 def replay_desk(place: Workspace, ladder: Ladder, step: Step) -> list[str]:
@@ -48,6 +49,12 @@ def replay_desk(place: Workspace, ladder: Ladder, step: Step) -> list[str]:
         start = floor(fits, seconds)
         notes.append(f"{n_series:,} series: replayed from {start:%Y-%m-%d} on, for want of memory")
     times, keys, values = step("read", lambda report: stored(place, start, stop, report))
+    filled = np.isfinite(values).any(axis=1).mean()
+    if filled < FEW_FILLED:
+        notes.append(
+            f"only {filled:.0%} of the steps of {seconds} s have a point: set "
+            "FOREWARN_STEP_SECONDS to how far apart your points are"
+        )
     watch = watch_of(settings, len(keys), seconds)
     seen = step("replay", lambda report: replay(watch, times, values, progress=report))
     step("budgets", lambda _: ladder.add(seen, times, values, keys, seconds))
@@ -102,7 +109,7 @@ def incidents_of(path: Path, settings: Settings) -> tuple[list[Incident], list[s
     if not rejects.n:
         return found, []
     others = f" and {rejects.n - 1} more" if rejects.n > 1 else ""
-    return found, [f"{path}, {rejects.first}{others}: left out, {len(found)} incidents kept"]
+    return found, [f"{path}, {rejects.first}{others}: left out, {len(found)} kept"]
 
 
 def known(place: Workspace) -> Sequence[Incident] | None:

@@ -1,18 +1,22 @@
 """The command line as a user meets it: what it prints, and its one line when something is wrong."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from data.settings import Settings
 from pipelines.__main__ import around, main
 from tests import endpoint
-from tests.desk import table
+from tests.desk import table, wave, with_fault
 
+START, DAY = datetime(2026, 1, 5, tzinfo=UTC), timedelta(days=1)
 HERE = Path(__file__).parent.parent
 TICKETS = [("1", "2026-01-05 09:00", "printer jam"), ("2", "2026-01-05 10:00", "vpn down")]
 CHILD = """
@@ -95,6 +99,15 @@ def test_the_module_is_the_command(tickets, tmp_path):
         ("detect --follow --flow", "--follow goes on by itself"),
         ("replay metrics t.csv --out o", "t.csv has no column for timestamp"),
         ("replay metrics t.csv --out o --budget 0", "the budget must be above 0"),
+        ("replay metrics t.csv", "--out wants a folder for the scores of t.csv"),
+        ("replay metrics", "desk 'it' has no metric points yet"),
+        ("replay metrics --chart c.pdf", "--chart wants a file ending in .svg, .png, .html"),
+        ("replay metrics --incidents none.csv", "no such file: none.csv"),
+        ("replay metrics --incidents empty.csv", "empty.csv is empty"),
+        (
+            "replay metrics --incidents bad.csv",
+            "bad.csv, line 2: onset_at is no time that can be read",
+        ),
         ("expire", "wanted --days or FOREWARN_RETENTION_DAYS"),
         ("backup home", "wanted a folder that does not exist yet"),
         ("flows", "wanted PREFECT_API_URL"),
@@ -106,6 +119,7 @@ def test_the_module_is_the_command(tickets, tmp_path):
 )
 def test_what_is_wrong_is_said_in_one_line(forewarn, tickets, tmp_path, arguments, wanted):
     (tmp_path / "empty.csv").touch()
+    table(tmp_path / "bad.csv", ("title", "onset_at"), [("slow", "last week")])
     (tmp_path / "home").mkdir()
     code, out, err = forewarn(*arguments.split())
     assert (code, out) == (2, "")
@@ -144,6 +158,27 @@ def test_a_file_that_is_no_database_is_said_in_one_line(forewarn, tmp_path):
     code, _, err = forewarn("status")
     assert (code, err.count("\n")) == (2, 1)
     assert "the database refused: file is not a database" in err
+
+
+def test_a_desks_past_is_told_for_each_budget_and_as_json_alone(forewarn, tmp_path, monkeypatch):
+    monkeypatch.setenv("FOREWARN_STEP_SECONDS", "900")
+    points = with_fault(wave(START, 10), START + 8 * DAY, 3)
+    at = np.datetime_as_string(points.at.astype("datetime64[s]"))
+    table(tmp_path / "cpu.csv", ("timestamp", "value"), zip(at, points.values, strict=True))
+    known = [("slow", START + 8 * DAY), ("also slow", "once")]
+    table(tmp_path / "known.csv", ("title", "onset_at"), known)
+    forewarn("ingest", "metrics", "cpu.csv")
+    code, out, err = forewarn("replay", "metrics", "--incidents", "known.csv", "--budget", "3")
+    assert (code, err) == (0, "")
+    assert re.search(r"│ 3 ◂ +│ +1 │ 1\.1 .+ 1/1: 100% \(21–100\)", out)
+    assert re.search(r"2026-01-13 00:\d\d .+ cpu is .+ \(slow\)\n", out)
+    assert ": left out, 1 kept\n" in out
+    assert "! known.csv, line 3: onset_at is no time" in out
+    assert "Chart: home/replay/it/replay.svg\nOn the ops page: /ops/replay\n" in out
+    code, out, err = forewarn("replay", "metrics", "--json", "--chart", "a.html", "--out", "o")
+    assert [one["budget"] for one in json.loads(out)["budgets"]] == [0.5, 1, 2, 4, 8]
+    assert {path.name for path in (tmp_path / "o").iterdir()} == {"replay-alerts.csv"}
+    assert (tmp_path / "a.html").exists()
 
 
 def test_debugging_shows_where_it_happened(forewarn, monkeypatch):
