@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from data.replays import BudgetTold, Estimate, Fired, ReplayTold
 
 COLUMNS = (
-    "budget", "alerts", "alerts a week", "found", "at random", "min, median", "min, p90",
+    "budget", "alerts", "a week", "found", "at random", "minutes p50", "minutes p90",
     "false a week",
 )  # fmt: skip
 FIRED_COLUMNS = ("opened, UTC", "lasted", "× threshold", "about", "why")
@@ -63,21 +63,17 @@ def percent(share: Estimate) -> str:
 def estimate(found: Estimate, form: str) -> str:
     """A figure and its interval; an end that too few cases give is left open.
 
-    >>> estimate(Estimate(0.8, 0.3, 1.9), ".1f"), estimate(Estimate(9, 5, math.nan), ".0f")
-    ('0.8 (0.3–1.9)', '9 (5–?)')
+    >>> estimate(Estimate(6.5, 3.1, 12.3), ".1f"), estimate(Estimate(9, 5, math.nan), ".0f")
+    ('6.5 (3.1–12)', '9 (5–?)')
     >>> estimate(Estimate(9, math.nan, math.nan), ".0f"), estimate(Estimate(*[math.nan] * 3), "")
     ('9', '-')
     """
     if math.isnan(found.value):
         return UNKNOWN
-    low, high = ("?" if math.isnan(end) else f"{end:{form}}" for end in found[1:])
-    within = "" if low == high == "?" else f" ({low}–{high})"
-    return f"{found.value:{form}}{within}"
-
-
-def strongest(told: ReplayTold, n: int) -> list[Fired]:
-    """The strongest alerts of the budget that is set."""
-    return sorted(told.fired_at(told.marked), key=lambda one: -one.strength)[:n]
+    value, low, high = (
+        "?" if math.isnan(one) else f"{one:.0f}" if one >= 10 else f"{one:{form}}" for one in found
+    )
+    return value if low == high == "?" else f"{value} ({low}–{high})"
 
 
 def fired_rows(told: ReplayTold, n: int) -> list[list[str]]:
@@ -91,7 +87,7 @@ def fired_rows(told: ReplayTold, n: int) -> list[list[str]]:
             titles.get(one.incident, UNKNOWN),
             one.why,
         ]
-        for one in strongest(told, n)
+        for one in told.strongest(told.marked, n)
     ]
 
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -103,6 +103,15 @@ class ReplayTold:
     def fired_at(self, budget: float) -> list[Fired]:
         """The alerts of one budget, in the order they opened."""
         return [one for one in self.fired if one.budget == budget]
+
+    def strongest(self, budget: float, n: int) -> list[Fired]:
+        """The strongest alerts of one budget, the strongest first."""
+        return sorted(self.fired_at(budget), key=lambda one: -one.strength)[:n]
+
+    def trimmed(self, n: int) -> "ReplayTold":
+        """The same with the `n` strongest alerts of each budget; all are counted still."""
+        kept = (one for told in self.budgets for one in self.strongest(told.budget, n))
+        return replace(self, fired=tuple(sorted(kept, key=lambda one: (one.budget, one.opened_at))))
 
     def plain(self) -> dict[str, Any]:
         """All of it as JSON knows it: times in ISO 8601, null for what nobody knows."""

@@ -71,8 +71,7 @@ def tabs(told: ReplayTold, desk: str, budget: float) -> list[dict[str, Any]]:
 def fired(told: ReplayTold, budget: float, office: Office) -> list[dict[str, Any]]:
     """The alerts of one budget, the strongest first."""
     titles = {one.id: one.title for one in told.incidents}
-    strongest = sorted(told.fired_at(budget), key=lambda one: -one.strength)
-    return [row(one, titles, told, office) for one in strongest[:SHOWN]]
+    return [row(one, titles, told, office) for one in told.strongest(budget, SHOWN)]
 
 
 def row(one: Fired, titles: dict[str, str], told: ReplayTold, office: Office) -> dict[str, Any]:

@@ -21,7 +21,6 @@ from pipelines.feeds import instant
 from pipelines.found import GRACE, WEEK, Comparison, Found, compare
 
 BUDGETS = (0.5, 1.0, 2.0, 4.0, 8.0)
-MOST_FIRED = 200  # alerts of one budget that are kept, the strongest: a page must open quickly
 
 
 class Part(NamedTuple):
@@ -205,15 +204,14 @@ class Ladder:
         return 1 - float(np.mean(missed)) if missed else float("nan")
 
     def fired(self, budget: float, compared: Comparison) -> list[Fired]:
-        """The strongest alerts of one budget, in the order they opened."""
+        """The alerts of one budget, in the order they opened."""
         about = {alert.id: one.incident.id for one in compared.found for alert in one.alerts}
         told = [
             of_alert(alert, budget, about.get(alert.id, ""))
             for part in self.parts
             for alert in part.alerts[budget]
         ]
-        strongest = sorted(told, key=lambda one: -one.strength)[:MOST_FIRED]
-        return sorted(strongest, key=lambda one: (one.opened_at, one.series))
+        return sorted(told, key=lambda one: (one.opened_at, one.series))
 
 
 def pooled(incident: Incident, about: list[tuple[Alert, timedelta]]) -> Found:

@@ -20,6 +20,7 @@ from pipelines.replay_desk import incidents_of, known, replay_desk
 from pipelines.workspace import Workspace, workspace
 from pipelines.writing import written
 
+MOST_KEPT = 200  # alerts of one budget, the strongest: a page must open quickly
 CHART, ALERTS = "replay.svg", "replay-alerts.csv"
 ALERT_COLUMNS = (
     "budget", "opened_at", "closed_at", "series", "score", "threshold", "observed", "expected",
@@ -125,7 +126,7 @@ def replayed_desk(
 
 def keep(place: Workspace, asked: Asked, told: ReplayTold) -> None:
     """Store what was told, for the page."""
-    replay = Replay(datetime.now(UTC), asked.command(place.settings), told)
+    replay = Replay(datetime.now(UTC), asked.command(place.settings), told.trimmed(MOST_KEPT))
     place.store.put_replay(place.settings.desk, METRICS, replay)
 
 

@@ -254,6 +254,16 @@ def test_what_nobody_knows_is_null_in_json_and_unknown_again_when_read(ladder):
     assert replace(again, budgets=()) == replace(told, budgets=())
 
 
+def test_a_trimmed_replay_has_the_strongest_alerts_and_counts_all(ladder):
+    told = ladder.told([incident(at) for at in FAULTS])
+    few = told.trimmed(2)
+    assert few.plain()["budgets"] == told.plain()["budgets"]
+    for one in told.budgets:
+        kept, rest = few.fired_at(one.budget), told.fired_at(one.budget)
+        assert len(kept) == min(2, one.n_alerts)
+        assert sorted(k.strength for k in kept) == sorted(r.strength for r in rest)[-2:]
+
+
 def test_every_alert_of_every_budget_stands_in_the_csv(ladder, tmp_path):
     from pipelines.replays import write
 

@@ -122,7 +122,8 @@ def say_done(done: "Done", folder: Path) -> None:
             "Too short to tell what would have fired: that takes more than two days of scores"
         )
     else:
-        table(words.heading(told), words.columns(told), words.budget_rows(told))
+        out.print(f"[bold]{words.heading(told)}[/]")
+        table("", words.columns(told), words.budget_rows(told))
         out.print(words.EXPLAINED, style="dim", soft_wrap=False)
         say_fired(told)
         for note in words.notes(told):
