@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from data.replays import BudgetTold, Estimate, Fired, ReplayTold
 
 COLUMNS = (
-    "budget", "alerts", "a week", "found", "at random", "minutes p50", "minutes p90",
+    "budget", "alerts", "a week", "found", "at random", "p50 min", "p90 min",
     "false a week",
 )  # fmt: skip
 FIRED_COLUMNS = ("opened, UTC", "lasted", "× threshold", "about", "why")
 EXPLAINED = (
     "budget: false alerts a week, ◂ the one that is set; in brackets what holds with 95 %, "
-    "? where too few were seen; at random: found by as many alerts on any series at any time"
+    "? where too few were seen; at random: found by as many alerts on any series at any time; "
+    "p50, p90: minutes from the onset until told"
 )
 UNKNOWN = "-"
 

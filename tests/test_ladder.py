@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from benchmarks.baselines import blind
+from benchmarks.baselines import alert, blind
 from data.points import Points
 from data.records import Incident
 from data.replays import ReplayTold
@@ -20,7 +20,7 @@ from models.ladder import rung
 from models.replay import replay
 from models.watch import Watch
 from pipelines.console import quiet
-from pipelines.found import compare
+from pipelines.found import compare, is_about
 from pipelines.ladder import Ladder
 from pipelines.ladder_figure import png, write_chart
 from pipelines.replay_desk import incidents_of
@@ -109,6 +109,14 @@ def test_what_as_many_alerts_at_random_would_find_is_what_they_find_in_the_mean(
     expected = ladder.by_chance(incidents, 12)
     assert 0.3 < expected < 0.9
     assert expected == pytest.approx(np.mean(shares), abs=3 * np.std(shares) / 20)
+
+
+@pytest.mark.parametrize("minutes", [0, 7], ids=["on the grid", "beside it"])
+def test_the_cells_about_an_incident_are_those_whose_alert_would_be(ladder, minutes):
+    [part] = ladder.parts
+    one = incident(FAULTS[0] + timedelta(minutes=minutes), series=("cpu", "disk"))
+    told = [alert("metric", key, at) for at in part.times for key in part.keys]
+    assert part.n_about(one) == sum(is_about(each, one, part.step) for each in told) > 0
 
 
 def test_what_these_series_cannot_tell_of_is_left_out_and_said(ladder):
