@@ -24,6 +24,11 @@ class Columns:
     def state(self) -> dict[str, np.ndarray]:
         return {name: array.copy() for name, array in self._state.items()}
 
+    def column(self, series: int) -> dict[str, np.ndarray]:
+        """The state of one series, as that of a detector of it alone."""
+        kept = slice(series, series + 1)
+        return {name: array[..., kept].copy() for name, array in self._state.items()}
+
     def restore(self, state: dict[str, np.ndarray]) -> Self:
         wanted = self._blank(state["seen"].shape[-1] if "seen" in state else 0)
         for name, blank in wanted.items():

@@ -26,6 +26,9 @@ class Detector(Protocol):
     def state(self) -> dict[str, np.ndarray]:
         """Everything learnt, as plain arrays that `numpy.savez` can keep."""
 
+    def column(self, series: int) -> dict[str, np.ndarray]:
+        """What is known of one series: the state of a detector of it alone."""
+
     def restore(self, state: dict[str, np.ndarray]) -> Self:
         """Take over what `state()` gave, in this or another process."""
 
