@@ -14,6 +14,10 @@ class Detector(Protocol):
     NaN means "cannot say yet".
     """
 
+    @property
+    def missing(self) -> np.ndarray:
+        """How many points each series must still show before it gets a score, (n_series,)."""
+
     def score(self, at: np.datetime64, values: np.ndarray) -> np.ndarray:
         """Scores of `values`, shape (n_series,). Changes nothing."""
 

@@ -23,7 +23,7 @@ class Change:
     """What one step did to one episode. All but `series` and `what` stand as at its peak.
 
     `closed_at` is None while the episode lasts; it is the last time the score was high.
-    `n_outside` steps in a row, up to the newest, lay outside of what is normal. The episode before
+    `n_outside` steps in a row, up to the peak, lay outside of what is normal. The episode before
     this one peaked at `last_seen` (None: there was none). `flapping`: this is the fourth or a later
     one within a day. `before`, of an episode that opens, is what the detector knew of the series
     when it judged: the state of a detector of one series.
@@ -127,7 +127,7 @@ class Watch:
             "peak": np.full((5, n), np.nan),  # score, observed, expected, lower, upper
             "openings": np.full((N_FLAPS, n), NAT),  # the latest, newest last
             "last_seen": np.full(n, NAT),  # the peak of the episode before
-            "n_outside": np.zeros(n, np.int32),
+            "n_outside": np.zeros((2, n), np.int32),  # now, and at the peak
             "times": np.full(self.n_recent, NAT),
             "recent": np.full((self.n_recent, 4, n), np.nan, np.float32),
         }
@@ -181,9 +181,9 @@ class Watch:
         grows = own["open"] & stranger
         own["open"] = own["open"] | opens
         outside = (now[1] < now[3]) | (now[1] > now[4])
-        own["n_outside"] = np.where(
-            outside, own["n_outside"] + 1, own["n_outside"] * np.isnan(now[1])
-        )
+        n_outside, at_peak = own["n_outside"]
+        n_outside = np.where(outside, n_outside + 1, np.where(np.isnan(now[1]), n_outside, 0))
+        own["n_outside"] = np.stack([n_outside, np.where(opens | grows, n_outside, at_peak)])
         high = own["open"] & (scores >= CLOSES_BELOW * self.threshold)
         own["high_at"] = np.where(high, at, own["high_at"])
         own["opened_at"] = np.where(opens, at, own["opened_at"])
@@ -214,7 +214,7 @@ class Watch:
             expected,
             lower,
             upper,
-            n_outside=int(own["n_outside"][series]),
+            n_outside=int(own["n_outside"][1, series]),
             last_seen=None if np.isnat(last_seen) else last_seen,
             flapping=bool(self.flapping(own["opened_at"][series])[series]),
             before=self.detector.column(series) if what == "opened" else None,

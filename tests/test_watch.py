@@ -21,6 +21,8 @@ def times(n_steps):
 class Told:
     """A detector whose score is the value itself, so that a story can be told in scores."""
 
+    missing = np.zeros(1)
+
     def score(self, at, values):
         return values.copy()
 
