@@ -131,7 +131,7 @@ class AlertRows(Rows):
         limit: int | None = None,
         offset: int = 0,
     ) -> list[SeriesState]:
-        """How the series of a desk stand, by key: those whose key `contains` a text, in any case."""
+        """How the series of a desk stand, by key: those that have `contains` in it, in any case."""
         told = STATED.subquery()
         query = select(told).where(
             told.c.desk == desk,

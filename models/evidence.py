@@ -62,6 +62,21 @@ def judge(evidence: Evidence) -> Judged:
     return Judged(*(float(one[0]) for one in told))
 
 
+class Again(NamedTuple):
+    """A sum done again: what came of it, and whether it is to nine digits what fired."""
+
+    judged: Judged
+    sha256: str
+    same: bool
+
+
+def again(evidence: Evidence) -> Again:
+    """Judge anew and compare with what was noted when the alert fired."""
+    judged = judge(evidence)
+    told = digest(evidence, judged)
+    return Again(judged, told, told == evidence.sha256)
+
+
 def digest(evidence: Evidence, judged: Judged) -> str:
     """One hash of what was given and what came of it, numbers to nine digits.
 

@@ -6,9 +6,10 @@ import numpy as np
 
 from models.columns import Columns
 
-LEAST_STEPS = 3.0  # a gap as short as this is a hiccup
+LEAST_SECONDS = 900.0  # a gap as short as this, or as three steps, is a hiccup
+LEAST_STEPS = 3.0
 TIMES_USUAL = 2.0  # the longest usual gap, that a gap must exceed
-FADES = 0.98  # what the longest gap keeps of itself at each point that comes
+HALF_LIFE = 30 * 86_400.0  # in which the longest gap fades
 GROWS = 4.0  # times the longest gap that one gap may teach
 ENDED_SECONDS = 86_400.0  # after which a series has ended, and is missed no more
 
@@ -16,8 +17,8 @@ ENDED_SECONDS = 86_400.0  # after which a series has ended, and is missed no mor
 class Silence(Columns):
     """How long no point has come, against what is usual for the series.
 
-    The score is 1 where a series is silent: for more than three steps and for more than twice
-    the longest gap of late. It is 0 where it is not, and again once it has been silent for a day
+    The score is 1 where a series is silent: for more than three steps, 15 minutes, and twice the
+    longest gap of late. It is 0 where it is not, and again once it has been silent for a day
     (or for twice the usual limit): then it has ended. NaN: too few points came to know its rhythm.
 
     Parameters
@@ -73,15 +74,15 @@ class Silence(Columns):
         gap = np.nan_to_num(self._gap(at), nan=float(self.step_seconds))
         young = state["seen"] < self.warmup
         taught = np.where(young, gap, np.minimum(gap, GROWS * state["longest"]))
-        longest = np.maximum(taught, FADES * state["longest"])
+        longest = np.maximum(taught, 0.5 ** (gap / HALF_LIFE) * state["longest"])
         state["longest"] = np.where(came, longest, state["longest"])
         state["last_at"] = np.where(came, _seconds(at), state["last_at"])
         state["seen"] = state["seen"] + came
         return self
 
     def _limit(self) -> np.ndarray:
-        usual = TIMES_USUAL * self._state["longest"]
-        limit: np.ndarray = np.maximum(LEAST_STEPS * self.step_seconds, usual)
+        least = max(LEAST_STEPS * self.step_seconds, LEAST_SECONDS)
+        limit: np.ndarray = np.maximum(least, TIMES_USUAL * self._state["longest"])
         return limit
 
     def _gap(self, at: np.datetime64) -> np.ndarray:

@@ -32,6 +32,7 @@ for command in (
     models.score,
     similar.similar,
     detection.detect,
+    detection.explain,
     running.serve,
     running.flows,
     running.demo,

@@ -1,13 +1,13 @@
 """How each series stands: learning, watching, alerting, flapping, silent or ended."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from data.records import SeriesState, SeriesStateName
 from models.silence import Silence
-from pipelines.feeds import METRICS
+from pipelines.feeds import SILENCE, TICKETS
 
 if TYPE_CHECKING:
     from pipelines.live import Live
@@ -28,9 +28,9 @@ CODES = {name: code for code, name in enumerate(NAMES)}
 def codes_of(live: "Live") -> np.ndarray:
     """How each series stands, as places in NAMES, shape (n_series,)."""
     watch, now = live.watch, np.datetime64(int(live.watermark.timestamp()), "s")
-    if isinstance(watch.detector, Silence):
+    if live.kind == SILENCE:
         silent = np.where(watch.alerting, CODES["silent"], CODES["reporting"])
-        return np.where(watch.detector.ended(now), CODES["ended"], silent)
+        return np.where(cast(Silence, watch.detector).ended(now), CODES["ended"], silent)
     learning = (watch.detector.missing > 0) | (not live.watching)
     ordinary = np.where(learning, CODES["learning"], CODES["watching"])
     alerting = np.where(watch.flapping(now), CODES["flapping"], CODES["alerting"])
@@ -39,7 +39,7 @@ def codes_of(live: "Live") -> np.ndarray:
 
 def changed_states(live: "Live", desk: str) -> list[SeriesState]:
     """The series that stand otherwise than they were told at the last save; now they are told."""
-    if live.kind != METRICS and not isinstance(live.watch.detector, Silence):
+    if live.kind == TICKETS:
         return []  # kinds of tickets are no series of their own
     codes = codes_of(live)
     told = np.concatenate([live.told, np.full(len(codes) - len(live.told), -1)])

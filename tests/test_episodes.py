@@ -1,11 +1,17 @@
 """One alert for what belongs together, silence told once, and every alert explained."""
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 
+import serve
 from data.points import Points
+from data.settings import Settings
 from models.evidence import digest, judge, unpacked
 from pipelines.detect import begin, save
 from pipelines.feeds import KINDS
@@ -153,3 +159,46 @@ def test_a_series_says_how_long_it_will_learn(tmp_path):
         assert (new.key, new.until) == ("new", LIVE + 24 * STEP)
         look(place, new.until, quiet=True)
         assert place.store.count_states(DESK) == {"watching": 6}
+
+
+def test_the_command_explains_an_alert_by_the_beginning_of_its_id(fault, capsys):
+    home, _ = fault
+    with placed(home) as place:
+        (alert,) = alerts(place, "metric")
+    told = run(home, "explain", alert.id[:6])
+    assert "the same to nine digits" in told.stdout
+    assert "and 2 more series" in " ".join(told.stdout.split())
+    assert told.returncode == 0
+    wrong = run(home, "explain", "nothing")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "no alert has this id" in " ".join(wrong.stderr.split())
+
+
+def run(home, *words):
+    told = {"FOREWARN_HOME": str(home), "FOREWARN_DESK": DESK}
+    command = [sys.executable, "-m", "pipelines", *words]
+    return subprocess.run(command, env=os.environ | told, capture_output=True, text=True)
+
+
+def test_the_page_and_the_endpoint_say_how_an_alert_came_about_and_how_series_stand(fault):
+    home, _ = fault
+    settings = Settings(home=home, desk=DESK, open_loopback=True)
+    with TestClient(
+        serve.create_app(settings), "http://127.0.0.1:8000", client=("127.0.0.1", 5000)
+    ) as client:
+        (listed,) = client.get("/v1/alerts", params={"kind": "metric"}).json()["alerts"]
+        assert set(listed["members"]) == set(CHECKOUT)
+        told = client.get(f"/v1/alerts/{listed['id']}/explain").json()
+        assert told["same"]
+        assert told["sha256"] == told["sha256_again"]
+        assert told["lower"] < told["expected"] < told["upper"] < told["observed"]
+        page = client.get(f"/ops/alerts/{listed['id']}").text
+        assert "the same to nine digits" in page
+        assert "3 series of service=&#34;checkout&#34;" in page
+        stand = client.get("/v1/series", params={"contains": "checkout"}).json()
+        assert stand["counts"] == {"watching": 5}
+        assert [one["key"] for one in stand["series"]] == CHECKOUT
+        assert client.get("/v1/series", params={"state": "asleep"}).status_code == 422
+        assert "disk" in client.get("/ops/series", params={"state": "watching"}).text
+        nothing = client.get("/ops/series", params={"contains": "%"}).text
+        assert "No series is like that" in nothing
