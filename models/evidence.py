@@ -41,6 +41,11 @@ class Evidence:
     state: Mapping[str, np.ndarray]
     sha256: str = ""
 
+    def detector_then(self) -> Detector:
+        """The detector of this one series, as it was when it judged."""
+        make: Callable[..., Detector] = MADE_BY[self.detector]
+        return make(1, **self.made_with).restore(dict(self.state))
+
 
 def judge(evidence: Evidence) -> Judged:
     """Do the sum again, from nothing but the evidence.
@@ -55,8 +60,7 @@ def judge(evidence: Evidence) -> Judged:
     >>> round(told.expected), told.score > 5
     (10, True)
     """
-    make: Callable[..., Detector] = MADE_BY[evidence.detector]
-    detector = make(1, **evidence.made_with).restore(dict(evidence.state))
+    detector = evidence.detector_then()
     score = detector.score(evidence.at, np.array([evidence.value]))
     told = (score, *detector.expect(evidence.at))
     return Judged(*(float(one[0]) for one in told))

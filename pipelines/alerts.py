@@ -103,14 +103,12 @@ def since_told(change: Change, zone: ZoneInfo) -> str:
     return "".join(f"; {one}" for one in told)
 
 
-def silent_why(key: str, last_at: datetime | None, zone: ZoneInfo) -> str:
+def silent_why(key: str, last_at: datetime, zone: ZoneInfo) -> str:
     """One sentence: since when no points come.
 
     >>> silent_why("vpn_errors", datetime(2026, 3, 2, 12, tzinfo=UTC), ZoneInfo("UTC"))
     'vpn_errors sends no points; the last one came at 12:00 on a Monday'
     """
-    if last_at is None:
-        return f"{key} sends no points"
     at = last_at.astimezone(zone)
     return f"{key} sends no points; the last one came at {at:%H:%M} on a {at:%A}"
 

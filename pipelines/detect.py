@@ -127,8 +127,8 @@ def advance(place: Workspace, live: Live, until: datetime, report: Report = sile
         alerts: dict[str, Alert] = {}
         for changes in live.step_all(steps):
             alerts |= {alert.id: alert for alert in noted(place, live, changes)}
-        for alert in live.alerts.values():
-            extend_trace(live, alert)
+            for alert in live.alerts.values():
+                extend_trace(live, alert)
         live.watermark = utc(steps.times[-1]) + timedelta(seconds=step)
         report(done, total)  # before saving: who has lost the lease learns of it there
         save(place, live, list(alerts.values()))

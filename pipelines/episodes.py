@@ -8,18 +8,20 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from data.records import Alert, AlertKind, Trace
+from features.grid import regular
 from features.labels import group_of
 from features.rolling import rolled_counts
 from models.evidence import Evidence, packed
 from models.watch import Change, Recent
 from pipelines.alerts import Told, alert_id, silent_why, since_told, utc, why
-from pipelines.feeds import METRICS, SILENCE, TARGET, TICKETS, TOTAL, Kind
+from pipelines.feeds import METRICS, SILENCE, TARGET, TICKETS, TOTAL, Kind, instant
 from pipelines.live import HOUR, Live
 from pipelines.workspace import Workspace
 
 ALERT_KINDS: dict[Kind, AlertKind] = {METRICS: "metric", TICKETS: "surge", SILENCE: "silent"}
 EVERYTHING = "the whole desk"
 MOST = 0.5  # of the series: where so many fall silent at once, it is not they that are at fault
+STEPS_BEFORE = 150  # that the chart of an alert shows
 TRACE_STEPS = 1000  # an episode that lasts longer is drawn by its latest part
 LINES = ("observed", "expected", "lower", "upper")
 
@@ -58,7 +60,11 @@ def begun(place: Workspace, live: Live, change: Change, group: str) -> Alert:
     """A new alert, which this series leads."""
     key = live.keys[change.series]
     id = alert_id(place.settings.desk, ALERT_KINDS[live.kind], key, utc(change.opened_at))
+    live.leads[id] = change.series
     live.traces[id] = longer(None, id, drawn(live, change.series))
+    if live.kind != TICKETS:
+        before = stored_before(place, live, change)
+        live.traces[id] = longer(longer(None, id, before), id, drawn(live, change.series))
     alert = alert_of(place, live, change, live.traces[id])
     return replace(alert, group_key=group, members=(key,))
 
@@ -88,7 +94,7 @@ def gone_on(place: Workspace, live: Live, changes: Sequence[Change]) -> Iterator
 
 def extend_trace(live: Live, alert: Alert) -> None:
     """Draw on the chart of an alert, which is that of the series that leads it."""
-    recent = drawn(live, live.keys.index(alert.key))
+    recent = drawn(live, live.leads[alert.id])
     live.traces[alert.id] = longer(live.traces.get(alert.id), alert.id, recent)
 
 
@@ -103,6 +109,18 @@ def evidence_of(live: Live, change: Change) -> Evidence:
         threshold=live.threshold.value,
         state=change.before or {},
     )
+
+
+def stored_before(place: Workspace, live: Live, change: Change) -> Recent:
+    """The points that came before an episode, and what the detector that opened it calls normal."""
+    step, key = live.watch.step_seconds, live.keys[change.series]
+    stop = utc(change.opened_at)
+    start = stop - STEPS_BEFORE * timedelta(seconds=step)
+    times, _, matrix = place.history.read(place.settings.desk, [key], start, stop)
+    grid, values = regular(times, matrix, step, instant(start), instant(stop))
+    judge = evidence_of(live, change).detector_then()
+    bands = np.array([np.concatenate(judge.expect(at)) for at in grid]).reshape(-1, 3)
+    return Recent(grid, values[:, 0], *bands.T)
 
 
 def drawn(live: Live, series: int) -> Recent:
@@ -143,9 +161,8 @@ def reason(live: Live, change: Change, told: Told, zone: ZoneInfo) -> str:
     """Why there is an alert, in one sentence."""
     kind, key = ALERT_KINDS[live.kind], live.keys[change.series]
     if kind == "silent":
-        recent = live.watch.recent(change.series)
-        came = recent.times[np.isfinite(recent.observed) & (recent.times < change.opened_at)]
-        return silent_why(key, utc(came[-1]) if len(came) else None, zone)
+        last = np.datetime64(int((change.before or {})["last_at"][0]), "s")
+        return silent_why(key, utc(last), zone)
     return why(kind, key, utc(change.peak_at), told, zone) + since_told(change, zone)
 
 

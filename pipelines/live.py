@@ -47,6 +47,7 @@ class Live:
     made_with: dict[str, int | str] = field(default_factory=dict)  # the detector, beside its size
     open: dict[int, str] = field(default_factory=dict)  # the alert of each series that has one
     alerts: dict[str, Alert] = field(default_factory=dict)  # that are open, as they stand
+    leads: dict[str, int] = field(default_factory=dict)  # the series that opened each of them
     traces: dict[str, Trace] = field(default_factory=dict)  # of alerts that are open
     evidence: dict[str, bytes] = field(default_factory=dict)  # of alerts that are not saved yet
     told: np.ndarray = field(default_factory=lambda: np.zeros(0, int))  # states that were saved
@@ -92,7 +93,8 @@ def new_watch(kind: Kind, settings: Settings) -> Watch:
         float("nan"),
         n_series=0,
         step_seconds=step,
-        recent_seconds=int((span_of(step) + HOUR).total_seconds()),
+        # Tickets are told by the hour; of metrics the store has the points before an alert.
+        recent_seconds=int((span_of(step) + HOUR).total_seconds()) if kind == TICKETS else 0,
         # A point that comes ends a silence at once; one that begins anew is news at once.
         **({"quiet_seconds": step, "refractory_seconds": 0} if kind == SILENCE else {}),
     )
@@ -129,6 +131,7 @@ def save(place: Workspace, live: Live, alerts: list[Alert]) -> None:
     kept = {alert.id for alert in alerts} | set(live.alerts)
     traces = [trace for id, trace in live.traces.items() if id in kept]
     live.traces = {id: live.traces[id] for id in live.alerts}
+    live.leads = {id: live.leads[id] for id in live.alerts}
     desk = place.settings.desk
     changed = changed_states(live, desk)
     state = packed(live, terms(live.kind, place.settings))
@@ -171,6 +174,7 @@ def resume(place: Workspace, kind: Kind) -> Live | None:
         alert, trace = place.store.alert(id), place.store.trace(id)
         if alert and trace:
             live.alerts[id], live.traces[id] = alert, trace
+            live.leads[id] = live.keys.index(alert.key)
     live.open = {series: id for series, id in live.open.items() if id in live.alerts}
     return live
 
