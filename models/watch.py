@@ -12,6 +12,10 @@ CLOSES_BELOW = 0.7  # of the threshold: an episode ends where the score has stay
 N_FLAPS = 4  # episodes that open within a day make a series one that flaps
 FLAP_WITHIN = np.timedelta64(1, "D")
 FLAP_QUIET = np.timedelta64(6, "h")  # how long one that flaps must be calm before it closes
+OF_EPISODES = (
+    "open", "opened_at", "peak_at", "high_at", "peak", "openings", "last_seen", "n_outside",
+)  # fmt: skip
+What = Literal["opened", "updated", "closed"]
 NAT = np.datetime64("NaT", "s")
 OWN = "watch."  # what the watch's own arrays are called beside the detector's
 DET = "detector."
@@ -29,7 +33,7 @@ class Change:
     when it judged: the state of a detector of one series.
     """
 
-    what: Literal["opened", "updated", "closed"]
+    what: What
     series: int
     opened_at: np.datetime64
     peak_at: np.datetime64
@@ -173,34 +177,47 @@ class Watch:
         recent[row] = np.stack([values, *self.seen[1:]])
 
     def _episodes(self, at: np.datetime64, now: np.ndarray) -> list[Change]:
-        own = self._own
-        scores = np.nan_to_num(now[0], nan=-np.inf)
+        """What changes; only the few series that are open, or open now, are looked at."""
+        self._count_outside(now)
+        touched = np.flatnonzero(self._own["open"] | (now[0] >= self.threshold))
+        if not touched.size:
+            return []
+        own = {name: self._own[name][..., touched] for name in OF_EPISODES}
+        now, scores = now[:, touched], np.nan_to_num(now[0, touched], nan=-np.inf)
         calm = np.isnat(own["high_at"]) | (at - own["high_at"] > self.refractory + self.quiet)
         stranger = scores > np.nan_to_num(own["peak"][0], nan=-np.inf)
         opens = ~own["open"] & (scores >= self.threshold) & (calm | stranger)
         grows = own["open"] & stranger
-        own["open"] = own["open"] | opens
-        outside = (now[1] < now[3]) | (now[1] > now[4])
-        n_outside, at_peak = own["n_outside"]
-        n_outside = np.where(outside, n_outside + 1, np.where(np.isnan(now[1]), n_outside, 0))
-        own["n_outside"] = np.stack([n_outside, np.where(opens | grows, n_outside, at_peak)])
-        high = own["open"] & (scores >= CLOSES_BELOW * self.threshold)
-        own["high_at"] = np.where(high, at, own["high_at"])
-        own["opened_at"] = np.where(opens, at, own["opened_at"])
         own["openings"] = np.where(opens, _pushed(own["openings"], at), own["openings"])
         own["last_seen"] = np.where(opens, own["peak_at"], own["last_seen"])
+        own["opened_at"] = np.where(opens, at, own["opened_at"])
         own["peak_at"] = np.where(opens | grows, at, own["peak_at"])
         own["peak"] = np.where(opens | grows, now, own["peak"])
-        quiet = np.where(self.flapping(at), max(FLAP_QUIET, self.quiet), self.quiet)
+        n_outside, at_peak = own["n_outside"]
+        own["n_outside"] = np.stack([n_outside, np.where(opens | grows, n_outside, at_peak)])
+        high = (own["open"] | opens) & (scores >= CLOSES_BELOW * self.threshold)
+        own["high_at"] = np.where(high, at, own["high_at"])
+        flapping = at - own["openings"][0] <= FLAP_WITHIN
+        quiet = np.where(flapping, max(FLAP_QUIET, self.quiet), self.quiet)
         closes = own["open"] & ~opens & (at - own["high_at"] >= quiet)
-        own["open"] = own["open"] & ~closes
+        own["open"] = (own["open"] | opens) & ~closes
+        for name, array in own.items():
+            self._own[name][..., touched] = array
+        told: dict[What, np.ndarray] = {"opened": opens, "updated": grows, "closed": closes}
         return [
-            *(self._change("opened", i) for i in np.flatnonzero(opens).tolist()),
-            *(self._change("updated", i) for i in np.flatnonzero(grows & ~opens).tolist()),
-            *(self._change("closed", i) for i in np.flatnonzero(closes).tolist()),
+            self._change(what, series)
+            for what, those in told.items()
+            for series in touched[those].tolist()
         ]
 
-    def _change(self, what: Literal["opened", "updated", "closed"], series: int) -> Change:
+    def _count_outside(self, now: np.ndarray) -> None:
+        """How many steps in a row each series has been outside; no point is neither."""
+        _, observed, _, lower, upper = now
+        n = self._own["n_outside"][0]
+        n[(observed >= lower) & (observed <= upper)] = 0
+        n += (observed < lower) | (observed > upper)
+
+    def _change(self, what: What, series: int) -> Change:
         own, last_seen = self._own, self._own["last_seen"][series]
         score, observed, expected, lower, upper = own["peak"][:, series].tolist()
         return Change(
