@@ -127,7 +127,7 @@ def row(alert: Alert, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
         "kind": KINDS[alert.kind],
         "severity": grade,
         "severity_word": word,
-        "ratio": f"{times_threshold(alert):.1f}× threshold",
+        "ratio": "" if alert.kind == "silent" else f"{times_threshold(alert):.1f}× threshold",
         "status": alert.status,
         "status_word": STATUSES[alert.status],
         "opened": moment(alert.opened_at, now, zone),
@@ -203,8 +203,9 @@ def judged(alert: Alert, now: datetime, zone: ZoneInfo) -> str:
 def chart(alert: Alert, trace: Trace, zone: ZoneInfo) -> dict[str, Any]:
     """What chart.js draws. Times are wall clock in `zone`, since plotly knows no zones."""
     is_peak_first = alert.peak_at == alert.opened_at
+    opened = "opened, strangest" if is_peak_first and alert.kind != "silent" else "opened"
     marks = [
-        ("opened, strangest" if is_peak_first else "opened", alert.opened_at),
+        (opened, alert.opened_at),
         ("strangest", None if is_peak_first else alert.peak_at),
         ("closed", alert.closed_at),
     ]
