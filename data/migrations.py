@@ -211,6 +211,24 @@ KEEP_LAST = (
 )
 
 
+def keep_evidence(connection: Connection) -> None:
+    """What an alert's numbers follow from, the series in it, and how every series stands."""
+    for column in ("group_key TEXT NOT NULL DEFAULT ''", "members TEXT NOT NULL DEFAULT '[]'"):
+        connection.execute(text(f"ALTER TABLE alerts ADD COLUMN {column}"))
+    meta = MetaData()
+    kept = Column("evidence", LargeBinary, nullable=False)
+    Table("alert_evidence", meta, _name("alert_id", key=True), _name("desk"), kept)
+    Table(
+        "series_states",
+        meta,
+        *(_name(name, key=True) for name in ("desk", "key")),
+        _name("state"),
+        Column("silence", NAME),  # apart: another detector says whether points come at all
+        *(_time(name, nullable=True) for name in ("since", "until", "silence_since")),
+    )
+    meta.create_all(connection, checkfirst=False)
+
+
 def create_replays_table(connection: Connection) -> None:
     """What the newest replay of each desk and kind told."""
     meta = MetaData()
@@ -228,5 +246,6 @@ MIGRATIONS: list[Migration] = [
     create_store_tables,
     create_history_tables,
     number_changes,
+    keep_evidence,
     create_replays_table,
 ]

@@ -9,7 +9,10 @@ from datetime import datetime
 from typing import Literal
 
 Decision = Literal["auto", "suggest", "abstain"]
-AlertKind = Literal["metric", "surge"]
+AlertKind = Literal["metric", "surge", "silent"]
+SeriesStateName = Literal[
+    "learning", "watching", "alerting", "flapping", "muted", "silent", "ended", "reporting"
+]
 AlertStatus = Literal["open", "acknowledged", "resolved", "false_alarm"]
 
 
@@ -67,12 +70,14 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One episode during which one series, or one kind of ticket, was not as it should be.
+    """One episode during which a series, or a kind of ticket, was not as it should be.
 
-    `id` is fixed when the episode opens. `key` is the series or the category. `score`, `observed`,
-    `expected`, `lower` and `upper` stand as they were at `peak_at`, when the score was highest;
-    `lower` to `upper` is what the detector would have called normal. `closed_at` is None while
-    the episode lasts.
+    `id` is fixed when the episode opens. `key` is the series or the category that opened it, and
+    `members` are all that have joined since, `key` first: series of one `group_key`, which is the
+    label that they share (`service="checkout"`), or `key` itself where there is none. `score`,
+    `observed`, `expected`, `lower` and `upper` are those of `key` at `peak_at`, when the score was
+    highest; `lower` to `upper` is what the detector would have called normal.
+    `closed_at` is None while the episode lasts.
     """
 
     id: str
@@ -94,6 +99,30 @@ class Alert:
     status: AlertStatus = "open"
     status_by: str | None = None
     status_at: datetime | None = None
+    group_key: str = ""
+    members: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """Why, and how many series more are like it."""
+        n = len(self.members) - 1
+        return self.why + (f"; and {n:,} more series of {self.group_key}" if n > 0 else "")
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesState:
+    """How one series stands for its detector, `since` when, and `until` when where that is known.
+
+    learning (too little is known yet), watching, alerting, flapping (its alerts open and close
+    again and again), muted, silent (no points come), ended (none came for a day). That points come
+    again is written as reporting, and read as what its values are.
+    """
+
+    desk: str
+    key: str
+    state: SeriesStateName
+    since: datetime
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,7 @@ class Settings:
     metric_budget: float = 1.0
     metric_detector: str = "seasonal"
     ticket_budget: float = 1.0
+    group_by: tuple[str, ...] = ("service", "app", "job")
     retention_days: int = 0
     hot_hours: int = 48
     priority_matrix: str = ""
@@ -162,6 +163,7 @@ READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "metric_detector": (_detector, ""),
     "metric_budget": (_positive, "wanted false alerts a week, above 0"),
     "ticket_budget": (_positive, "wanted false alerts a week, above 0"),
+    "group_by": (_names, ""),
     "retention_days": (_days, "wanted a whole number of days, 0 for ever"),
     "hot_hours": (_count, "wanted a whole number of hours"),
 }

@@ -111,6 +111,18 @@ alerts = Table(
     *_columns(UtcTime, "opened_at", "peak_at", "closed_at", "status_at"),
     *_columns(Real, "score", "threshold", "observed", "expected", "lower", "upper"),
     Column("n_tickets", Integer),
+    Column("group_key", Text),
+    Column("members", Names),
+)
+evidence = Table(
+    "alert_evidence", meta, *_key("alert_id"), Column("desk", Text), Column("evidence", LargeBinary)
+)
+series_states = Table(
+    "series_states",
+    meta,
+    *_key("desk", "key"),
+    *_columns(Text, "state", "silence"),
+    *_columns(UtcTime, "since", "until", "silence_since"),
 )
 traces = Table("traces", meta, *_key("alert_id"), *_columns(Text, "desk", "lines"))
 replays = Table(

@@ -12,6 +12,7 @@ class Columns:
     is called "seen".
     """
 
+    warmup: float
     _state: dict[str, np.ndarray]
 
     def _blank(self, n: int) -> dict[str, np.ndarray]:
@@ -21,8 +22,20 @@ class Columns:
     def _set(self, state: dict[str, np.ndarray]) -> None:
         self._state = state
 
+    @property
+    def missing(self) -> np.ndarray:
+        """How many points each series must still show before it gets a score, (n_series,)."""
+        seen = np.atleast_2d(self._state["seen"])[0]
+        missing: np.ndarray = np.maximum(self.warmup - seen, 0)
+        return missing
+
     def state(self) -> dict[str, np.ndarray]:
         return {name: array.copy() for name, array in self._state.items()}
+
+    def column(self, series: int) -> dict[str, np.ndarray]:
+        """The state of one series, as that of a detector of it alone."""
+        kept = slice(series, series + 1)
+        return {name: array[..., kept].copy() for name, array in self._state.items()}
 
     def restore(self, state: dict[str, np.ndarray]) -> Self:
         wanted = self._blank(state["seen"].shape[-1] if "seen" in state else 0)

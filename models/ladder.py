@@ -1,32 +1,26 @@
 """What each of several budgets would have raised, from scores that were made once."""
 
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 
-from models.replay import Replayed, causal
-from models.watch import CLOSES_BELOW, Change, Watch
-
-
-class Rung(NamedTuple):
-    """One budget: the threshold at each step, shape (n_steps,), and what it opened and closed.
-
-    A threshold is NaN until two days of scores are known.
-    """
-
-    thresholds: np.ndarray
-    changes: list[Change]
+from models.replay import Replayed, replay
+from models.watch import Watch
 
 
 def rung(
-    seen: Replayed, times: np.ndarray, values: np.ndarray, step_seconds: int, budget: float
-) -> Rung:
-    """The episodes under `budget` false alerts a week, as `replay` with it would have them.
+    seen: Replayed,
+    times: np.ndarray,
+    values: np.ndarray,
+    step_seconds: int,
+    budget: float,
+    detector: str = "Retold",
+) -> Replayed:
+    """A replay under `budget` false alerts a week that scores nothing anew.
 
-    `seen` is any replay of `values` (n_steps, n_series) at `times` (n_steps,): a detector does
-    not know the threshold, so its scores are those of every budget.
+    `seen` is any replay of `values` (n_steps, n_series) at `times` (n_steps,) by a detector of
+    the class `detector`. It does not know the threshold, so its scores are those of every budget.
 
-    >>> from models.replay import replay
     >>> from models.seasonal import Seasonal
     >>> times = np.datetime64("2026-01-05") + np.arange(7 * 288) * np.timedelta64(300, "s")
     >>> values = np.random.default_rng(0).normal(50, 1, (len(times), 1))
@@ -36,29 +30,10 @@ def rung(
     >>> bool(few.thresholds[-1] > many.thresholds[-1]), [change.what for change in few.changes]
     (True, ['opened', 'updated', 'closed'])
     """
-    thresholds = causal_thresholds(seen.scores, times, step_seconds, budget)
-    retold = Retold(seen, times)
+    # Under the name of the detector: what goes by that name holds for its scores, too.
+    retold = type(detector, (Retold,), {})(seen, times)
     watch = Watch(retold, np.nan, seen.scores.shape[1], step_seconds, recent_seconds=step_seconds)
-    high: np.ndarray = np.any(seen.scores >= CLOSES_BELOW * thresholds[:, None], axis=1)
-    changes: list[Change] = []
-    open_now = False
-    for step in range(len(times)):
-        if high[step] or open_now:  # no other step can open, hold or close anything
-            watch.threshold = float(thresholds[step])
-            changes += watch.step(times[step], values[step])
-            open_now = bool(watch.alerting.any())
-    return Rung(thresholds, changes)
-
-
-def causal_thresholds(
-    scores: np.ndarray, times: np.ndarray, step_seconds: int, budget: float
-) -> np.ndarray:
-    """The threshold at each step, shape (n_steps,), set once a day from the scores before it."""
-    days = times.astype("datetime64[D]")
-    begins = np.flatnonzero(np.diff(days, prepend=days[:1] - 1).astype(np.int64))
-    found = [causal(scores[:start], step_seconds, budget) for start in begins.tolist()]
-    lasts = np.diff(begins, append=len(times))
-    return np.repeat(np.array(found, float), lasts)
+    return replay(watch, times, values, budget_per_week=budget)
 
 
 class Retold:
@@ -67,6 +42,10 @@ class Retold:
     def __init__(self, seen: Replayed, times: np.ndarray) -> None:
         self.seen = seen
         self.times = times
+
+    @property
+    def missing(self) -> np.ndarray:
+        return np.zeros(self.seen.scores.shape[1], int)
 
     def _row(self, at: np.datetime64) -> int:
         return int(np.searchsorted(self.times, at))
@@ -83,6 +62,9 @@ class Retold:
         return self
 
     def state(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def column(self, series: int) -> dict[str, np.ndarray]:
         return {}
 
     def restore(self, state: dict[str, np.ndarray]) -> Self:

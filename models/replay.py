@@ -60,7 +60,7 @@ def replay(
     days = times.astype("datetime64[D]")
     for step in range(n_steps):
         if budget_per_week is not None and (step == 0 or days[step] != days[step - 1]):
-            watch.threshold = causal(scores[:step], watch.step_seconds, budget_per_week)
+            watch.threshold = _causal(scores[:step], watch.step_seconds, budget_per_week)
         changes += watch.step(times[step], values[step])
         seen[:, step] = watch.seen
         alerting[step], thresholds[step] = watch.alerting, watch.threshold
@@ -69,7 +69,6 @@ def replay(
     return Replayed(scores, expected, lower, upper, alerting, thresholds, changes)
 
 
-def causal(scores: np.ndarray, step_seconds: int, budget_per_week: float) -> float:
-    """The threshold that `scores` (n_steps, n_series) give; NaN while two days are not known."""
+def _causal(scores: np.ndarray, step_seconds: int, budget_per_week: float) -> float:
     found = threshold_for(scores, step_seconds, budget_per_week)
     return found.value if found.n_weeks * 7 >= KNOWN_DAYS else float("nan")

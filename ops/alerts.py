@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from data.records import Alert, AlertStatus
+from models.evidence import again, unpacked
 from ops import views
 from ops.learning import learning
 from ops.office import Office, Visitor, checked_form, office_of, visitor_of
@@ -71,8 +72,21 @@ def alert(request: Request) -> Response:
         judged=views.judged(found, now, office.zone),
         chart=views.chart(found, trace, office.zone) if trace and trace.times else None,
         table=views.table(trace, office.zone) if trace else [],
+        members=found.members if len(found.members) > 1 else (),
+        group=found.group_key,
         near=near(office, visitor, found),
+        **explained(office, found),
     )
+
+
+def explained(office: Office, found: Alert) -> dict[str, Any]:
+    """How the alert came about, the sum done again; nothing where nothing was kept."""
+    kept = office.store().evidence(found.id)
+    if kept is None:
+        return {"explained": []}
+    evidence = unpacked(kept)
+    done = again(evidence)
+    return {"explained": views.explained(evidence, done), "same": done.same}
 
 
 async def judge(request: Request) -> Response:

@@ -9,13 +9,14 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from data.records import Alert, Trace
+from models.evidence import Again, Evidence
 
 SPANS = {
     "24h": ("Last 24 hours", timedelta(hours=24)),
     "7d": ("Last 7 days", timedelta(days=7)),
     "30d": ("Last 30 days", timedelta(days=30)),
 }
-KINDS = {"metric": "Metric", "surge": "Ticket surge"}
+KINDS = {"metric": "Metric", "surge": "Ticket surge", "silent": "No points"}
 STATUSES = {
     "open": "Open",
     "acknowledged": "Acknowledged",
@@ -139,11 +140,11 @@ def row(alert: Alert, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
         "id": alert.id,
         "desk": alert.desk,
         "key": alert.key,
-        "why": alert.why,
+        "why": alert.summary,
         "kind": KINDS[alert.kind],
         "severity": grade,
         "severity_word": word,
-        "ratio": f"{times_threshold(alert):.1f}× threshold",
+        "ratio": "" if alert.kind == "silent" else f"{times_threshold(alert):.1f}× threshold",
         "status": alert.status,
         "status_word": STATUSES[alert.status],
         "opened": moment(alert.opened_at, now, zone),
@@ -180,7 +181,25 @@ def facts(alert: Alert, now: datetime, zone: ZoneInfo) -> list[tuple[str, str]]:
     ]
     if alert.n_tickets is not None:
         told.insert(0, ("Tickets", str(alert.n_tickets)))
-    return told
+    return told[4:] if alert.kind == "silent" else told
+
+
+def explained(evidence: Evidence, done: Again) -> list[tuple[str, str]]:
+    """The sum that opened an alert, as it was done again for this page."""
+    told = [
+        ("Judged at", f"{str(evidence.at.astype('M8[m]')).replace('T', ' ')} UTC"),
+        ("Detector", ", ".join([evidence.detector, *settings_of(evidence)])),
+        ("Observed", number(evidence.value)),
+        ("Expected", number(done.judged.expected)),
+        ("Normal range", f"{number(done.judged.lower)} to {number(done.judged.upper)}"),
+        ("Score", f"{number(done.judged.score)} (threshold {number(evidence.threshold)})"),
+        ("SHA-256 of the sum", done.sha256),
+    ]
+    return [(name, text) for name, text in told if "unknown" not in text]
+
+
+def settings_of(evidence: Evidence) -> list[str]:
+    return [f"{name.replace('_', ' ')} {value}" for name, value in evidence.made_with.items()]
 
 
 def closed(alert: Alert, now: datetime, zone: ZoneInfo) -> str:
@@ -201,8 +220,9 @@ def judged(alert: Alert, now: datetime, zone: ZoneInfo) -> str:
 def chart(alert: Alert, trace: Trace, zone: ZoneInfo) -> dict[str, Any]:
     """What chart.js draws. Times are wall clock in `zone`, since plotly knows no zones."""
     is_peak_first = alert.peak_at == alert.opened_at
+    opened = "opened, strangest" if is_peak_first and alert.kind != "silent" else "opened"
     marks = [
-        ("opened, strangest" if is_peak_first else "opened", alert.opened_at),
+        (opened, alert.opened_at),
         ("strangest", None if is_peak_first else alert.peak_at),
         ("closed", alert.closed_at),
     ]

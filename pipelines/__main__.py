@@ -42,6 +42,7 @@ for command in (
     models.score,
     similar.similar,
     detection.detect,
+    detection.explain,
     running.serve,
     running.flows,
     running.demo,

@@ -104,7 +104,7 @@ def learn(place: Workspace, step: Step) -> None:
     """Let the detectors learn from the past, and freeze their thresholds."""
     for kind in KINDS:
         step(
-            f"Learn the rhythm of the {kind}",
+            f"Learn what is usual of {kind}",
             lambda told, kind=kind: save(place, begin(place, kind, END - LIVE, told), []),
         )
 

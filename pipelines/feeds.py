@@ -10,10 +10,12 @@ import numpy as np
 from features.grid import counts, regular
 from pipelines.workspace import Workspace
 
-Kind = Literal["metrics", "tickets"]
+Kind = Literal["metrics", "tickets", "silence"]
 METRICS: Kind = "metrics"
 TICKETS: Kind = "tickets"
-KINDS: tuple[Kind, ...] = (METRICS, TICKETS)
+SILENCE: Kind = "silence"  # of metrics: that no points come
+JUDGED: tuple[Kind, ...] = (METRICS, TICKETS)  # by how far they are from what is expected
+KINDS: tuple[Kind, ...] = (*JUDGED, SILENCE)
 TOTAL = "total"
 TARGET = "category"  # what tickets are counted by
 SPAN = timedelta(hours=12)  # about what is read at once, and what a kill costs at most
@@ -73,7 +75,7 @@ def n_spans(start: datetime, stop: datetime, step_seconds: int) -> int:
 
 def feed(place: Workspace, kind: Kind, start: datetime, stop: datetime) -> Iterator[Steps]:
     """The steps of [start, stop), in the order of time, at most half a day of them at once."""
-    read = _points if kind == METRICS else _counts
+    read = _counts if kind == TICKETS else _points
     while start < stop:
         end = min(start + span_of(place.settings.step_seconds), stop)
         yield read(place, start, end)
@@ -121,7 +123,7 @@ def floor(at: datetime, step_seconds: int) -> datetime:
 
 def first_at(place: Workspace, kind: Kind) -> datetime | None:
     """When the first point, or the first ticket, came; None where there is none."""
-    if kind == METRICS:
+    if kind != TICKETS:
         span = place.history.span(place.settings.desk)
         return span[0] if span else None
     first = next(place.store.tickets(place.settings.desk), None)

@@ -4,21 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from data.records import Alert, Incident
 from data.replays import UNKNOWN, BudgetTold, Declared, Estimate, Fired, ReplayTold
 from data.settings import Settings
-from models import intervals
-from models.ladder import Rung, rung
+from models import DETECTORS, intervals
+from models.ladder import rung
 from models.replay import Replayed
-from pipelines.alerts import Told as Numbers
-from pipelines.alerts import alert_id, utc, why
+from pipelines.alerts import utc
 from pipelines.detect import SETTLE
 from pipelines.feeds import instant
 from pipelines.found import GRACE, WEEK, Comparison, Found, compare
+from pipelines.ladder_alerts import alerts_of
 
 BUDGETS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
@@ -83,19 +82,20 @@ class Ladder:
     ) -> None:
         """Take in what a detector said of `values` (n_steps, n_series) at `times` (n_steps,)."""
         self.n_points += int(np.isfinite(values).sum())
-        rungs = {budget: rung(seen, times, values, step, budget) for budget in self.budgets}
-        known = np.isfinite([one.thresholds for one in rungs.values()]).any(axis=0)
+        alerts, known = {}, np.zeros(len(times), bool)
+        detector = DETECTORS[self.settings.metric_detector].__name__
+        for budget in self.budgets:
+            told = rung(seen, times, values, step, budget, detector)
+            alerts[budget] = alerts_of(told, times, keys, self.settings)
+            known |= np.isfinite(told.thresholds)
         judged = times[known & (times >= self._first(times))]
         if len(judged):
-            alerts = {
-                budget: [
-                    alert
-                    for alert in alerts_of(one, times, keys, self.settings)
-                    if alert.opened_at >= utc(judged[0])
-                ]
-                for budget, one in rungs.items()
+            start = utc(judged[0])
+            since = {
+                budget: [alert for alert in all_of if alert.opened_at >= start]
+                for budget, all_of in alerts.items()
             }
-            self.parts.append(Part(keys, judged, timedelta(seconds=step), alerts))
+            self.parts.append(Part(keys, judged, timedelta(seconds=step), since))
 
     def _first(self, times: np.ndarray) -> np.datetime64:
         if self.since is not None:
@@ -243,36 +243,9 @@ def declared(incident: Incident, compared: dict[float, Comparison]) -> Declared:
     return Declared(incident.id, incident.title, incident.onset_at, incident.ended_at, least)
 
 
-def alerts_of(one: Rung, times: np.ndarray, keys: list[str], settings: Settings) -> list[Alert]:
-    """The episodes of a rung as alerts, each as it stood at its end, in the order they opened."""
-    last = {(change.opened_at, change.series): change for change in one.changes}
-    zone = ZoneInfo(settings.timezone)
-    made = []
-    for (began, series), change in sorted(last.items()):
-        opened_at, key, peak_at = utc(began), keys[series], utc(change.peak_at)
-        told = Numbers(change.observed, change.expected, change.lower, change.upper)
-        made.append(
-            Alert(
-                id=alert_id(settings.desk, "metric", key, opened_at),
-                desk=settings.desk,
-                kind="metric",
-                key=key,
-                opened_at=opened_at,
-                peak_at=peak_at,
-                closed_at=None if change.closed_at is None else utc(change.closed_at),
-                score=change.score,
-                threshold=float(one.thresholds[np.searchsorted(times, began)]),
-                **told._asdict(),
-                detector=settings.metric_detector,
-                why=why("metric", key, peak_at, told, zone),
-            )
-        )
-    return made
-
-
 def of_alert(alert: Alert, budget: float, incident: str) -> Fired:
     """An alert as a replay tells it."""
     names = ("opened_at", "closed_at", "score", "threshold", "observed", "expected", "lower",
-             "upper", "why")  # fmt: skip
-    told = {name: getattr(alert, name) for name in names}
+             "upper")  # fmt: skip
+    told = {name: getattr(alert, name) for name in names} | {"why": alert.summary}
     return Fired(budget=budget, series=alert.key, incident=incident, **told)

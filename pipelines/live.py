@@ -1,7 +1,7 @@
 """A detector at work on one desk: what it knows, how far it has looked, and how both are kept."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -10,16 +10,23 @@ import numpy as np
 from data.records import Alert, Trace
 from data.settings import Settings
 from data.store import Detection
-from models import DETECTORS
 from models.budget import Threshold
+from models.detector import Detector
+from models.evidence import MADE_BY
 from models.watch import Change, Watch
-from pipelines.feeds import METRICS, TICKETS, Kind, Steps, span_of
+from pipelines.feeds import METRICS, SILENCE, TICKETS, Kind, Steps, span_of
+from pipelines.states import changed_states
 from pipelines.workspace import Workspace
 
 UNKNOWN = Threshold(float("nan"), float("nan"), 0.0)
 HOUR = timedelta(hours=1)  # tickets are told by the hour: a step's count is too small to read
-ENOUGH = {METRICS: timedelta(days=4), TICKETS: timedelta(weeks=2)}  # of a past to learn from
-NEEDS = {METRICS: "4 days of points", TICKETS: "2 weeks of tickets"}
+ENOUGH = {
+    METRICS: timedelta(days=4),
+    TICKETS: timedelta(weeks=2),
+    SILENCE: timedelta(),
+}  # of a past to learn from
+NEEDS = {METRICS: "4 days of points", TICKETS: "2 weeks of tickets", SILENCE: "points"}
+SILENT = Threshold(1.0, float("nan"), 0.0)  # of a score that is 1 or 0
 
 
 class Outdated(ValueError):
@@ -37,8 +44,13 @@ class Live:
     threshold: Threshold = UNKNOWN
     began_at: datetime | None = None
     learnt_from: datetime | None = None  # the first point or ticket there was when it began
+    made_with: dict[str, int | str] = field(default_factory=dict)  # the detector, beside its size
     open: dict[int, str] = field(default_factory=dict)  # the alert of each series that has one
+    alerts: dict[str, Alert] = field(default_factory=dict)  # that are open, as they stand
+    leads: dict[str, int] = field(default_factory=dict)  # the series that opened each of them
     traces: dict[str, Trace] = field(default_factory=dict)  # of alerts that are open
+    evidence: dict[str, bytes] = field(default_factory=dict)  # of alerts that are not saved yet
+    told: np.ndarray = field(default_factory=lambda: np.zeros(0, int))  # states that were saved
 
     @property
     def watching(self) -> bool:
@@ -65,17 +77,32 @@ class Live:
             yield self.watch.step(at, values[row, : len(self.keys)])
 
 
+def made_with(kind: Kind, settings: Settings) -> dict[str, int | str]:
+    """What a detector of this kind is made with, beside its number of series."""
+    step: dict[str, int | str] = {"step_seconds": settings.step_seconds}
+    return step if kind == SILENCE else step | {"timezone": settings.timezone}
+
+
 def new_watch(kind: Kind, settings: Settings) -> Watch:
     """A watch that has seen nothing."""
-    make = DETECTORS[settings.metric_detector if kind == METRICS else "surge"]
-    detector = make(0, step_seconds=settings.step_seconds, timezone=settings.timezone)
+    names = {METRICS: settings.metric_detector, TICKETS: "surge", SILENCE: "silence"}
+    make: Callable[..., Detector] = MADE_BY[names[kind]]
+    step = settings.step_seconds
     return Watch(
-        detector,
+        make(0, **made_with(kind, settings)),
         float("nan"),
         n_series=0,
-        step_seconds=settings.step_seconds,
-        recent_seconds=int((span_of(settings.step_seconds) + HOUR).total_seconds()),
+        step_seconds=step,
+        # Tickets are told by the hour; of metrics the store has the points before an alert.
+        recent_seconds=int((span_of(step) + HOUR).total_seconds()) if kind == TICKETS else 0,
+        # A point that comes ends a silence at once; one that begins anew is news at once.
+        **({"quiet_seconds": step, "refractory_seconds": 0} if kind == SILENCE else {}),
     )
+
+
+def new_live(kind: Kind, settings: Settings, watermark: datetime) -> Live:
+    """A detection that has seen nothing, at the beginning of the grid's step."""
+    return Live(kind, new_watch(kind, settings), [], watermark, made_with=made_with(kind, settings))
 
 
 def budget_of(kind: Kind, settings: Settings) -> float:
@@ -92,6 +119,8 @@ def terms(kind: Kind, settings: Settings) -> str:
     'steps of 300 s, UTC, 1 false alerts a week, detector rare'
     """
     grid = f"steps of {settings.step_seconds} s, {settings.timezone}"
+    if kind == SILENCE:
+        return grid
     usual = kind != METRICS or settings.metric_detector == Settings.metric_detector
     detector = "" if usual else f", detector {settings.metric_detector}"
     return f"{grid}, {budget_of(kind, settings):g} false alerts a week{detector}"
@@ -99,11 +128,17 @@ def terms(kind: Kind, settings: Settings) -> str:
 
 def save(place: Workspace, live: Live, alerts: list[Alert]) -> None:
     """Save what `live` knows, how far it looked and what came of it, all at once."""
-    kept = {alert.id for alert in alerts} | set(live.open.values())
+    kept = {alert.id for alert in alerts} | set(live.alerts)
     traces = [trace for id, trace in live.traces.items() if id in kept]
-    live.traces = {id: live.traces[id] for id in live.open.values()}
-    desk, state = place.settings.desk, packed(live, terms(live.kind, place.settings))
-    place.store.save_detection(desk, live.kind, live.watermark, state, alerts, traces)
+    live.traces = {id: live.traces[id] for id in live.alerts}
+    live.leads = {id: live.leads[id] for id in live.alerts}
+    desk = place.settings.desk
+    changed = changed_states(live, desk)
+    state = packed(live, terms(live.kind, place.settings))
+    place.store.save_detection(
+        desk, live.kind, live.watermark, state, alerts, traces, live.evidence, changed
+    )
+    live.evidence = {}
 
 
 def packed(live: Live, learnt_with: str) -> bytes:
@@ -119,6 +154,7 @@ def packed(live: Live, learnt_with: str) -> bytes:
         since=np.array([_seconds(live.began_at), _seconds(live.learnt_from)]),
         open_series=np.array(list(live.open), dtype=np.int64),
         open_alerts=np.array(list(live.open.values()), dtype=str),
+        told=live.told,
         **live.watch.state(),
     )
     return buffer.getvalue()
@@ -134,8 +170,12 @@ def resume(place: Workspace, kind: Kind) -> Live | None:
     if saved is None:
         return None
     live = unpacked(kind, saved, place.settings)
-    found = {id: place.store.trace(id) for id in live.open.values()}
-    live.traces = {id: trace for id, trace in found.items() if trace}
+    for id in dict.fromkeys(live.open.values()):
+        alert, trace = place.store.alert(id), place.store.trace(id)
+        if alert and trace:
+            live.alerts[id], live.traces[id] = alert, trace
+            live.leads[id] = live.keys.index(alert.key)
+    live.open = {series: id for series, id in live.open.items() if id in live.alerts}
     return live
 
 
@@ -148,6 +188,7 @@ def unpacked(kind: Kind, saved: Detection, settings: Settings) -> Live:
         raise Outdated(f"{kind} were learnt with {was}, and the settings are now {now}")
     keys = [str(key) for key in state.pop("keys")]
     series, ids = state.pop("open_series"), state.pop("open_alerts")
+    told = state.pop("told", np.zeros(0, int))
     threshold = Threshold(*(float(value) for value in state.pop("threshold")))
     since = [
         None if np.isnan(seconds) else datetime.fromtimestamp(seconds, saved.watermark.tzinfo)
@@ -158,4 +199,5 @@ def unpacked(kind: Kind, saved: Detection, settings: Settings) -> Live:
     except ValueError as error:
         raise Outdated(f"{kind} were learnt by an earlier version: {error}") from error
     known = dict(zip(series.tolist(), ids.tolist(), strict=True))
-    return Live(kind, watch, keys, saved.watermark, threshold, *since, open=known)
+    made = made_with(kind, settings)
+    return Live(kind, watch, keys, saved.watermark, threshold, *since, made, open=known, told=told)

@@ -19,7 +19,7 @@ from pipelines.feeds import METRICS, Steps, feed, floor, n_spans
 from pipelines.ladder import Ladder
 from pipelines.workspace import Workspace
 
-MOST_CELLS = 30_000_000  # steps times series at once: about 1.2 GB
+MOST_CELLS = 15_000_000  # steps times series at once: about 1.2 GB
 FEW_FILLED = 0.6  # of the steps with a point: with fewer the grid is too fine for the points
 
 

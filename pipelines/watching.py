@@ -144,4 +144,4 @@ def say_state(kind: Kind, live: Live) -> None:
 def say_alert(alert: Alert) -> None:
     """One line an alert."""
     until = f" to {alert.closed_at:%H:%M}" if alert.closed_at else ", going on"
-    out.print(f"{alert.opened_at:%Y-%m-%d %H:%M}{until} UTC  {alert.why}", markup=False)
+    out.print(f"{alert.opened_at:%Y-%m-%d %H:%M}{until} UTC  {alert.summary}", markup=False)

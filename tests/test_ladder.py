@@ -57,7 +57,7 @@ def watch(n_series: int) -> Watch:
 @pytest.mark.parametrize("budget", [1.0, 60.0])
 def test_a_budget_gives_the_alerts_that_its_own_replay_would_have(story, budget):
     times, values, seen = story
-    told = rung(seen, times, values, STEP, budget)
+    told = rung(seen, times, values, STEP, budget, "Seasonal")
     alone = replay(watch(2), times, values, budget_per_week=budget)
     np.testing.assert_array_equal(told.thresholds, alone.thresholds)
     assert told.changes == alone.changes
@@ -151,6 +151,22 @@ def test_alerts_count_from_since_on(story):
     assert min(one.opened_at for one in told.fired) >= START + 18 * DAY
     assert told.marked == 3
     assert 3 in [one.budget for one in told.budgets]
+
+
+def test_series_of_one_service_would_have_been_one_alert(story):
+    times, values, _ = story
+    both = np.column_stack([values[:, 0], values[:, 0] * 3])
+    keys = ['errors{service="shop"}', 'latency{service="shop"}']
+    told = {}
+    for name, by in (("one", ("service",)), ("each", ())):
+        ladder = Ladder.of(Settings(desk="small", group_by=by))
+        ladder.add(replay(watch(2), times, both), times, both, keys, STEP)
+        told[name] = ladder.told([incident(FAULTS[0], series=keys[1:])])
+    one, each = (told[name].fired_at(4.0) for name in ("one", "each"))
+    assert len(each) == 2 * len(one) > 0
+    assert told["one"].budgets[3].n_found == 1
+    assert 'and 1 more series of service="shop"' in one[0].why
+    assert [alert.closed_at for alert in one] == sorted({alert.closed_at for alert in each})
 
 
 def test_two_files_are_pooled(story):

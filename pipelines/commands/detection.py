@@ -1,4 +1,4 @@
-"""`forewarn detect`: what fires."""
+"""`forewarn detect` and `explain`: what fires, and why."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -41,3 +41,25 @@ def detect(
             watching.follow(place)
         else:
             watching.say(watching.look(place, end or datetime.now(UTC)))
+
+
+def explain(
+    context: typer.Context,
+    alert: Annotated[str, typer.Argument(help="The alert's id, or how it begins.")],
+) -> None:
+    """Show what an alert followed from, and work its numbers out again.
+
+    What the detector knew when the alert opened is kept with it. The same score and range must
+    come out, to nine digits; exit code 1 says that they do not.
+
+    Example: forewarn explain 9cd22df6
+    """
+    from pipelines import explain as explaining
+    from pipelines.workspace import workspace
+
+    with workspace(settings_of(context)) as place:
+        found = explaining.wanted(place, alert)
+        evidence, done = explaining.explained(place, found)
+    explaining.say(found, evidence, done)
+    if not done.same:
+        raise typer.Exit(1)
