@@ -14,6 +14,7 @@ from models import DETECTORS, intervals
 from models.ladder import rung
 from models.replay import Replayed
 from pipelines.alerts import utc
+from pipelines.console import Report, silent
 from pipelines.detect import SETTLE
 from pipelines.feeds import instant
 from pipelines.found import GRACE, WEEK, Comparison, Found, compare
@@ -78,16 +79,23 @@ class Ladder:
         return cls(settings, tuple(sorted({*BUDGETS, marked})), marked, since)
 
     def add(
-        self, seen: Replayed, times: np.ndarray, values: np.ndarray, keys: list[str], step: int
+        self,
+        seen: Replayed,
+        times: np.ndarray,
+        values: np.ndarray,
+        keys: list[str],
+        step: int,
+        report: Report = silent,
     ) -> None:
         """Take in what a detector said of `values` (n_steps, n_series) at `times` (n_steps,)."""
         self.n_points += int(np.isfinite(values).sum())
         alerts, known = {}, np.zeros(len(times), bool)
         detector = DETECTORS[self.settings.metric_detector].__name__
-        for budget in self.budgets:
+        for done, budget in enumerate(self.budgets, start=1):
             told = rung(seen, times, values, step, budget, detector)
             alerts[budget] = alerts_of(told, times, keys, self.settings)
             known |= np.isfinite(told.thresholds)
+            report(done, len(self.budgets))
         judged = times[known & (times >= self._first(times))]
         if len(judged):
             start = utc(judged[0])

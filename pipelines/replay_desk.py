@@ -57,7 +57,7 @@ def replay_desk(place: Workspace, ladder: Ladder, step: Step) -> list[str]:
         )
     watch = watch_of(settings, len(keys), seconds)
     seen = step("replay", lambda report: replay(watch, times, values, progress=report))
-    step("budgets", lambda _: ladder.add(seen, times, values, keys, seconds))
+    step("budgets", lambda report: ladder.add(seen, times, values, keys, seconds, report))
     return notes
 
 
