@@ -54,7 +54,7 @@ def alerts(request: Request) -> Response:
         spans=views.SPANS,
         desks=desks,
         watching=watching(office, visitor) if not found else [],
-        learning=learning(office, desks) if not found else [],
+        learning=learning(office, desks),
         page=page,
     )
 

@@ -1,13 +1,10 @@
 """The replay on the ops page: what would have fired, before anything is switched on."""
 
-import io
 import re
 from datetime import timedelta
 
-import numpy as np
-import pytest
-
-from tests.endpoint import NOW, a_replay, fired, put_key, put_replay
+from data.records import SeriesState
+from tests.endpoint import NOW, a_replay, an_alert, fired, put_alerts, put_key, put_replay
 from tests.test_ops_page import browser, clock, machine, sign_in, store
 
 __all__ = ["browser", "clock", "machine", "store"]  # fixtures
@@ -77,22 +74,10 @@ def test_one_budget_that_raised_nothing_is_drawn_too(machine, store):
     assert "Nothing would have fired at this budget" in machine.get("/ops/replay").text
 
 
-@pytest.mark.parametrize(("threshold", "is_learning"), [(np.nan, True), (4.0, False)])
-def test_while_a_detector_learns_the_alerts_page_leads_here(machine, store, threshold, is_learning):
-    state = io.BytesIO()
-    np.savez(state, threshold=np.array([threshold, 1.0, 4.0]))
-    store.save_detection("default", "metrics", NOW, state.getvalue())
-    page = machine.get("/ops/alerts").text
-    assert ("/ops/replay?desk=default" in page) == is_learning
-
-
-def test_the_alerts_page_knows_a_detector_that_really_learns(machine, store, tmp_path):
-    from pipelines.live import Live, new_watch, save
-    from tests.desk import placed
-
-    with placed(tmp_path) as place:
-        live = Live("metrics", new_watch("metrics", place.settings), [], NOW)
-        save(place, live, [])
-        state = place.store.detection("small", "metrics").state
-    store.save_detection("default", "metrics", NOW, state)
-    assert "still being learnt" in machine.get("/ops/alerts").text
+def test_while_the_metrics_are_learnt_the_alerts_page_leads_here(machine, store):
+    put_alerts(store, an_alert(1, kind="surge"))  # what other detectors say does not matter
+    for state, is_learning in (("learning", True), ("watching", False)):
+        told = SeriesState("default", "cpu", state, NOW)
+        store.save_detection("default", "metrics", NOW, b"", states=[told])
+        page = machine.get("/ops/alerts").text
+        assert ('href="/ops/replay?desk=default"' in page) == is_learning
