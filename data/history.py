@@ -1,6 +1,6 @@
 """Metric points: a table for what just came, Parquet by UTC day behind it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -31,6 +31,20 @@ class Appended(NamedTuple):
     late: int
 
 
+class Columns(NamedTuple):
+    """Points of many series without a cell for every moment of each: columns of one length.
+
+    `series` (n,) indexes `keys`, sorted, of which `counters` (n_keys,) are counters. The points
+    stand by series and time, one a moment; `at` is datetime64[ms].
+    """
+
+    keys: list[str]
+    counters: np.ndarray
+    series: np.ndarray
+    at: np.ndarray
+    values: np.ndarray
+
+
 class History:
     """All metric points of all desks; `folder` holds the days that were compacted.
 
@@ -55,31 +69,57 @@ class History:
         self.engine = engine
         self.folder = folder
         self._reading = engine.execution_options(readonly=True)
+        self._series: dict[str, table.Series] = {}  # what is known stays: no series is ever deleted
 
-    def append(self, desk: str, points: Points, *, watermark: datetime | None = None) -> Appended:
-        """Store points. One before the `watermark` is marked late: nobody will score it."""
+    def append(
+        self,
+        desk: str,
+        points: Points,
+        *,
+        watermark: datetime | None = None,
+        counters: Collection[str] | None = None,
+    ) -> Appended:
+        """Store points. One before the `watermark` is marked late: nobody will score it.
+
+        `counters` are those of the series that only ever count up; None where nobody knows.
+        """
         if not np.isfinite(points.values).all():
             raise ValueError("values must be finite: a point that did not come is left out")
         if np.isnat(points.at).any() or (points.at < np.datetime64("1970-01-01")).any():
             raise ValueError("every point needs a time from 1970 on")
         if not len(points):
             return Appended(0, 0, 0, 0)
-        rows = self._rows(desk, points, watermark)
+        rows = self._rows(desk, points, watermark, counters)
         rows, n_same, n_changed = _last_of_each(rows)
         done = np.array([0, n_changed, n_same, 0])
         for start in range(0, len(rows.at), BATCH):
             done += self._append(desk, rows.take(slice(start, start + BATCH)))
         return Appended(*done.tolist())
 
-    def _rows(self, desk: str, points: Points, watermark: datetime | None) -> Rows:
+    def _rows(
+        self,
+        desk: str,
+        points: Points,
+        watermark: datetime | None,
+        counters: Collection[str] | None,
+    ) -> Rows:
         names = points.series.tolist()
-        with self.engine.begin() as connection:
-            table.lock(connection, desk)
-            ids = table.make_ids(connection, desk, dict.fromkeys(names))
+        ids = self._ids(desk, dict.fromkeys(names), counters)
         at = points.at.astype(np.int64)
         late = np.zeros(len(at), bool) if watermark is None else at < _ms(watermark)
         numbers = np.fromiter(map(ids.__getitem__, names), np.int64, len(names))
         return Rows(numbers, at, points.values, late)
+
+    def _ids(
+        self, desk: str, wanted: Collection[str], counters: Collection[str] | None
+    ) -> dict[str, int]:
+        known = self._series.get(desk)
+        if known is None or not known.knows(wanted, counters):
+            with self.engine.begin() as connection:
+                table.lock(connection, desk)
+                known = table.make_series(connection, desk, wanted, counters)
+            self._series[desk] = known
+        return known.ids
 
     def _append(self, desk: str, rows: Rows) -> np.ndarray:
         days = rows.at - rows.at % DAY_MS
@@ -137,6 +177,27 @@ class History:
         ids, parts = self._parts(desk, keys, _ms(start), _ms(end))
         times, matrix = _matrix([ids.get(key) for key in keys], parts)
         return times, keys, matrix
+
+    def columns(self, desk: str, start: datetime, end: datetime) -> Columns:
+        """The points of every series in [start, end). A series that has none there is a key, too.
+
+        Where targets are scraped at different moments, a matrix of them all would be mostly empty
+        and far larger.
+        """
+        with self._reading.connect() as connection:
+            counters = table.counters_of(connection, desk)
+        keys = self.series(desk)
+        ids, parts = self._parts(desk, keys, _ms(start), _ms(end))
+        placed = (_placed([ids.get(key) for key in keys], part) for part in parts)
+        rows, _, _ = _last_of_each(_joined(*placed))
+        rows = rows.take(np.lexsort((rows.at, rows.ids)))
+        told = np.array([key in counters for key in keys], bool)
+        return Columns(keys, told, rows.ids, rows.at.astype("datetime64[ms]"), rows.values)
+
+    def has_counters(self, desk: str) -> bool:
+        """Whether any series of the desk only ever counts up."""
+        with self._reading.connect() as connection:
+            return bool(table.counters_of(connection, desk))
 
     def _parts(
         self, desk: str, keys: list[str], start: int, end: int
@@ -267,7 +328,7 @@ def _last_of_each(rows: Rows) -> tuple[Rows, int, int]:
     rows = rows.take(order)
     again = (rows.ids[1:] == rows.ids[:-1]) & (rows.at[1:] == rows.at[:-1])
     n_same = int((again & (rows.values[1:] == rows.values[:-1])).sum())
-    return rows.take(np.append(~again, True)), n_same, int(again.sum()) - n_same
+    return rows.take(np.append(~again, True)[: len(rows.at)]), n_same, int(again.sum()) - n_same
 
 
 def _compared(rows: Rows, known: Rows) -> tuple[np.ndarray, np.ndarray]:
@@ -281,17 +342,23 @@ def _compared(rows: Rows, known: Rows) -> tuple[np.ndarray, np.ndarray]:
     return ~there, there & (known.values[nearest] != rows.values)
 
 
-def _matrix(ids: list[int | None], parts: list[Rows]) -> tuple[np.ndarray, np.ndarray]:
+def _placed(ids: list[int | None], rows: Rows) -> Rows:
+    """The rows of these series, each with its place among them for its id."""
     column = np.full(max((i for i in ids if i is not None), default=0) + 2, -1)
     for place, number in enumerate(ids):
         if number is not None:
             column[number] = place
-    known = [part.take((part.ids >= 0) & (part.ids < len(column))) for part in parts]
-    wanted = [part.take(column[part.ids] >= 0) for part in known]
+    known = rows.take((rows.ids >= 0) & (rows.ids < len(column)))
+    wanted = known.take(column[known.ids] >= 0)
+    return wanted._replace(ids=column[wanted.ids])
+
+
+def _matrix(ids: list[int | None], parts: list[Rows]) -> tuple[np.ndarray, np.ndarray]:
+    wanted = [_placed(ids, part) for part in parts]
     times, rows = np.unique(np.concatenate([part.at for part in wanted]), return_inverse=True)
     matrix = np.full((len(times), len(ids)), np.nan)
     start = 0
     for part in wanted:  # a later part overwrites: the hot ones are the last
-        matrix[rows[start : start + len(part.at)], column[part.ids]] = part.values
+        matrix[rows[start : start + len(part.at)], part.ids] = part.values
         start += len(part.at)
     return times.astype("datetime64[ms]"), matrix

@@ -211,4 +211,15 @@ KEEP_LAST = (
 )
 
 
-MIGRATIONS: list[Migration] = [create_store_tables, create_history_tables, number_changes]
+def tell_counters(connection: Connection) -> None:
+    """Which series only ever count up."""
+    added = "ALTER TABLE history_series ADD COLUMN counter BOOLEAN NOT NULL DEFAULT FALSE"
+    connection.execute(text(added))
+
+
+MIGRATIONS: list[Migration] = [
+    create_store_tables,
+    create_history_tables,
+    number_changes,
+    tell_counters,
+]

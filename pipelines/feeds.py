@@ -7,7 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from features.grid import counts, regular
+from features.counters import per_second
+from features.grid import binned, counts
 from pipelines.workspace import Workspace
 
 Kind = Literal["metrics", "tickets"]
@@ -16,6 +17,7 @@ TICKETS: Kind = "tickets"
 KINDS: tuple[Kind, ...] = (METRICS, TICKETS)
 TOTAL = "total"
 TARGET = "category"  # what tickets are counted by
+GAP = timedelta(minutes=10)  # two readings of a counter further apart tell no rate
 SPAN = timedelta(hours=12)  # about what is read at once, and what a kill costs at most
 
 
@@ -81,11 +83,18 @@ def feed(place: Workspace, kind: Kind, start: datetime, stop: datetime) -> Itera
 
 
 def _points(place: Workspace, start: datetime, stop: datetime) -> Steps:
-    settings = place.settings
-    times, keys, matrix = place.history.read(settings.desk, None, start, stop)
+    """Means of the points; of counters, the means of their rates."""
+    settings, history = place.settings, place.history
+    gap = max(GAP, 2 * timedelta(seconds=settings.step_seconds))
+    # A rate needs the reading before, wherever a span happens to begin.
+    first = start - gap if history.has_counters(settings.desk) else start
+    keys, counters, series, at, values = history.columns(settings.desk, first, stop)
+    count = counters[series]
+    rates = per_second(series[count], at[count], values[count], gap.total_seconds())
+    values[count] = rates
     begin, end = instant(start), instant(stop)
-    steps, values = regular(times, matrix, settings.step_seconds, begin, end)
-    return Steps(steps, keys, values, absent=np.nan)
+    steps, means = binned(series, at, values, len(keys), settings.step_seconds, begin, end)
+    return Steps(steps, keys, means, absent=np.nan)
 
 
 def _counts(place: Workspace, start: datetime, stop: datetime) -> Steps:
