@@ -13,6 +13,7 @@ from data import points_table as table
 from data.compaction import Compacted, compact_day, only_one
 from data.days import DAY_MS, folder_of, read_day, sweep
 from data.points import Points
+from data.points_rows import compared, joined, last_of_each, matrix_of, placed
 from data.points_table import Rows
 
 BATCH = 50_000  # points a transaction: other writers get in between
@@ -90,7 +91,7 @@ class History:
         if not len(points):
             return Appended(0, 0, 0, 0)
         rows = self._rows(desk, points, watermark, counters)
-        rows, n_same, n_changed = _last_of_each(rows)
+        rows, n_same, n_changed = last_of_each(rows)
         done = np.array([0, n_changed, n_same, 0])
         for start in range(0, len(rows.at), BATCH):
             done += self._append(desk, rows.take(slice(start, start + BATCH)))
@@ -132,7 +133,7 @@ class History:
 
     def _append_day(self, connection: Connection, desk: str, day: int, rows: Rows) -> np.ndarray:
         known = self._known(connection, desk, day, rows)
-        new, changed = _compared(rows, known)
+        new, changed = compared(rows, known)
         written = rows.take(new | changed)
         table.put(connection, written)
         n_new, n_changed = int(new.sum()), int(changed.sum())
@@ -149,7 +150,7 @@ class History:
             return hot
         numbers = table.ids_of(connection, desk)
         wanted = {name for name, number in numbers.items() if number in set(ids)}
-        return _joined(self._day(desk, kept[0].file, numbers, wanted), hot)
+        return joined(self._day(desk, kept[0].file, numbers, wanted), hot)
 
     def _day(
         self, desk: str, file: str, ids: dict[str, int], wanted: set[str] | None = None
@@ -175,7 +176,7 @@ class History:
         else:
             keys = [key for key in self.series(desk) if _fits(key, selector)]
         ids, parts = self._parts(desk, keys, _ms(start), _ms(end))
-        times, matrix = _matrix([ids.get(key) for key in keys], parts)
+        times, matrix = matrix_of([ids.get(key) for key in keys], parts)
         return times, keys, matrix
 
     def columns(self, desk: str, start: datetime, end: datetime) -> Columns:
@@ -188,8 +189,8 @@ class History:
             counters = table.counters_of(connection, desk)
         keys = self.series(desk)
         ids, parts = self._parts(desk, keys, _ms(start), _ms(end))
-        placed = (_placed([ids.get(key) for key in keys], part) for part in parts)
-        rows, _, _ = _last_of_each(_joined(*placed))
+        wanted = [ids.get(key) for key in keys]
+        rows, _, _ = last_of_each(joined(*(placed(wanted, part) for part in parts)))
         rows = rows.take(np.lexsort((rows.at, rows.ids)))
         told = np.array([key in counters for key in keys], bool)
         return Columns(keys, told, rows.ids, rows.at.astype("datetime64[ms]"), rows.values)
@@ -316,49 +317,3 @@ def _ms(time: datetime) -> int:
 
 def _time(ms: int) -> datetime:
     return EPOCH + timedelta(milliseconds=ms)
-
-
-def _joined(*parts: Rows) -> Rows:
-    return Rows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-
-
-def _last_of_each(rows: Rows) -> tuple[Rows, int, int]:
-    """Rows by time, of equal series and moment the last; and how many same, changed were left."""
-    order = np.lexsort((rows.ids, rows.at))  # stable: equal ones keep their order
-    rows = rows.take(order)
-    again = (rows.ids[1:] == rows.ids[:-1]) & (rows.at[1:] == rows.at[:-1])
-    n_same = int((again & (rows.values[1:] == rows.values[:-1])).sum())
-    return rows.take(np.append(~again, True)[: len(rows.at)]), n_same, int(again.sum()) - n_same
-
-
-def _compared(rows: Rows, known: Rows) -> tuple[np.ndarray, np.ndarray]:
-    """Which of `rows` are new, and which change a value. Of equal ones known, the last counts."""
-    keys, order = known.keys(), np.argsort(known.keys(), kind="stable")
-    place = np.searchsorted(keys[order], rows.keys(), side="right") - 1
-    if not len(keys):
-        return np.ones(len(rows.at), bool), np.zeros(len(rows.at), bool)
-    nearest = order[np.maximum(place, 0)]
-    there = (place >= 0) & (keys[nearest] == rows.keys())
-    return ~there, there & (known.values[nearest] != rows.values)
-
-
-def _placed(ids: list[int | None], rows: Rows) -> Rows:
-    """The rows of these series, each with its place among them for its id."""
-    column = np.full(max((i for i in ids if i is not None), default=0) + 2, -1)
-    for place, number in enumerate(ids):
-        if number is not None:
-            column[number] = place
-    known = rows.take((rows.ids >= 0) & (rows.ids < len(column)))
-    wanted = known.take(column[known.ids] >= 0)
-    return wanted._replace(ids=column[wanted.ids])
-
-
-def _matrix(ids: list[int | None], parts: list[Rows]) -> tuple[np.ndarray, np.ndarray]:
-    wanted = [_placed(ids, part) for part in parts]
-    times, rows = np.unique(np.concatenate([part.at for part in wanted]), return_inverse=True)
-    matrix = np.full((len(times), len(ids)), np.nan)
-    start = 0
-    for part in wanted:  # a later part overwrites: the hot ones are the last
-        matrix[rows[start : start + len(part.at)], part.ids] = part.values
-        start += len(part.at)
-    return times.astype("datetime64[ms]"), matrix

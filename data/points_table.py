@@ -135,9 +135,7 @@ def _tell_counters(
 ) -> None:
     were = counters_of(connection, desk)
     other = [
-        {"one": one, "now": one in counters}
-        for one in wanted
-        if (one in counters) != (one in were)
+        {"one": one, "now": one in counters} for one in wanted if (one in counters) != (one in were)
     ]
     if other:
         mine = and_(SERIES.c.desk == desk, SERIES.c.series == bindparam("one"))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 NAME = "__name__"
 PLAIN_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 PLAIN_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-MAX_KEY = 4096  # characters; beyond, labels hold something that is no label
+MAX_KEY = 2000  # bytes: PostgreSQL cannot index a text of more than 2,700
 COUNTER_ENDS = ("_total", "_count", "_bucket", "_sum")
 
 
@@ -32,8 +32,8 @@ def key_of(labels: Iterable[tuple[str, str]]) -> str:
     pairs = [f"{_label(label)}={_quoted(value)}" for label, value in told if label != NAME]
     inside = ",".join(pairs if plain else [_quoted(name), *pairs])
     key = f"{name if plain else ''}{{{inside}}}" if inside else name
-    if "\0" in key or len(key) > MAX_KEY:
-        raise ValueError(f"labels hold a NUL, or more than {MAX_KEY} characters")
+    if "\0" in key or len(key.encode()) > MAX_KEY:
+        raise ValueError(f"labels hold a NUL, or more than {MAX_KEY} bytes")
     return key
 
 
