@@ -102,11 +102,14 @@ def prometheus(
             process.wait(30)
 
 
-def scraped(address: str, start: float, stop: float) -> Scraped:
-    """Every sample that Prometheus holds in (start, stop], in seconds since 1970."""
+def scraped(address: str, start: float, stop: float, piece: float = 60) -> Scraped:
+    """Every sample that Prometheus holds in (start, stop], in seconds since 1970.
+
+    Asked for `piece` seconds at a time.
+    """
     found: Scraped = {}
     while start < stop:
-        end = min(start + 60, stop)
+        end = min(start + piece, stop)
         query = f'{{job="{JOB}"}}[{round((end - start) * 1000)}ms]'
         asked = urllib.parse.urlencode({"query": query, "time": f"{end:.3f}"})
         with urllib.request.urlopen(f"{address}/api/v1/query?{asked}", timeout=60) as answer:
