@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Collection, Iterable
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sqlalchemy import (
@@ -149,7 +149,7 @@ def hot(
     wanted = select(POINTS.c.series_id, POINTS.c.at, POINTS.c.value, POINTS.c.late)
     # The driver's own rows, as floats that hold milliseconds exactly: three times as fast. One by
     # one, since as a list half a day of 2,000 series would take more than a gigabyte.
-    found = connection.execute(wanted.where(_within(desk, start, end, ids))).cursor
+    found: Any = connection.execute(wanted.where(_within(desk, start, end, ids))).cursor
     table = np.fromiter(chain.from_iterable(found), np.float64).reshape(-1, 4)
     kinds = (np.int64, np.int64, np.float64, np.bool_)
     return Rows(*(column.astype(kind) for column, kind in zip(table.T, kinds, strict=True)))

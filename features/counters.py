@@ -18,7 +18,8 @@ def per_second(
     array([nan, 2. , 0.5])
     """
     rates = np.full(len(values), np.nan)
-    seconds = np.diff(at.astype("datetime64[ms]").astype(np.int64)) / 1000
+    moments = at.astype("datetime64[ms]").astype(np.int64)
+    seconds = (moments[1:] - moments[:-1]) / 1000
     follows = (series[1:] == series[:-1]) & (seconds <= max_gap_seconds)
     increase = np.where(values[1:] < values[:-1], values[1:], np.diff(values))
     rates[1:][follows] = increase[follows] / seconds[follows]

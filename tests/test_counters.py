@@ -67,18 +67,20 @@ def put(place, points, order=None):
     place.history.append(DESK, told, counters={ASKED})
 
 
-def test_detectors_see_what_a_counter_counts_a_second(tmp_path):
-    asked = wave(START, 2, series=ASKED)
+def test_detectors_see_what_each_counter_counts_a_second(tmp_path):
+    waves = {key: wave(START, 2, series=key) for key in ("a_total", "b_total", "load")}
     with placed(tmp_path) as place:
-        put(place, counted(asked))
-        place.history.append(DESK, wave(START, 2, series="load"))
+        for seed, key in enumerate(("a_total", "b_total")):
+            place.history.append(DESK, counted(waves[key], seed), counters={key})
+        place.history.append(DESK, waves["load"])
         times, keys, values = known(place, START, START + DAY / 2)[0]
-    assert keys == [ASKED, "load"]
-    seen = values[:, 0]
-    assert np.isnan(seen[0])
-    away = np.abs(seen[1:] - asked.values[1 : len(seen)])
-    assert np.sum(away > 0.01) <= 5  # the restarts: what was counted before one is lost
-    np.testing.assert_array_equal(values[:, 1], wave(START, 2, series="load").values[: len(times)])
+    assert keys == list(waves)
+    n = len(times)
+    for column in (0, 1):
+        assert np.isnan(values[0, column])
+        away = np.abs(values[1:, column] - waves[keys[column]].values[1:n])
+        assert np.sum(~(away < 0.01)) <= 5  # the restarts: what was counted before one is lost
+    np.testing.assert_array_equal(values[:, 2], waves["load"].values[:n])
 
 
 @pytest.mark.parametrize("how", ["shuffled", "backwards", "twice"])

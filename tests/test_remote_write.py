@@ -292,10 +292,20 @@ def test_requests_that_come_together_are_written_together(store, history, tmp_pa
     event.listen(opened().engine, "commit", commits.append)
     writer = samples.Samples(opened, tmp_path / "history", Figures())
 
-    async def all_at_once() -> None:
-        await asyncio.gather(*(writer.write("default", points(n), {"up"}) for n in range(50)))
+    async def one_after_the_other() -> None:
+        """While another process has the database, so that the first one has to wait."""
+        other = sqlite3.connect(tmp_path / "forewarn.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        waiting = []
+        for number in range(50):
+            write = writer.write("default", points(number), {"up"})
+            waiting.append(asyncio.create_task(write))
+            await asyncio.sleep(0.001)
+        other.execute("ROLLBACK")
+        other.close()
+        await asyncio.gather(*waiting)
 
-    asyncio.run(all_at_once())
+    asyncio.run(one_after_the_other())
     opened.close()
     assert history.count("default") == 50
     assert history.has_counters("default")
