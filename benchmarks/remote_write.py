@@ -26,7 +26,7 @@ DESK, N_SERIES, SECONDS, N_KILLS = "it", 2000, 600.0, 6
 PATIENCE = 60.0  # seconds in which all that was scraped has to arrive
 COLUMNS = (
     "series", "seconds", "kills", "scraped", "stored", "missing", "another value", "twice",
-    "never scraped", "CPU s of the endpoint", "ms a 1,000 samples",
+    "never scraped", "CPU s of the endpoint", "CPU ms a 1,000 samples",
 )  # fmt: skip
 
 
