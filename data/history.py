@@ -179,18 +179,20 @@ class History:
         times, matrix = matrix_of([ids.get(key) for key in keys], parts)
         return times, keys, matrix
 
-    def columns(self, desk: str, start: datetime, end: datetime) -> Columns:
-        """The points of every series in [start, end). A series that has none there is a key, too.
+    def columns(
+        self, desk: str, start: datetime, end: datetime, wanted: Collection[str] | None = None
+    ) -> Columns:
+        """The points in [start, end) of the `wanted` series, or of every one the desk ever had.
 
-        Where targets are scraped at different moments, a matrix of them all would be mostly empty
+        A series that has none there is a key, too. Where targets are scraped at different moments, a matrix of them all would be mostly empty
         and far larger.
         """
         with self._reading.connect() as connection:
             counters = table.counters_of(connection, desk)
-        keys = self.series(desk)
+        keys = self.series(desk) if wanted is None else sorted(set(wanted))
         ids, parts = self._parts(desk, keys, _ms(start), _ms(end))
-        wanted = [ids.get(key) for key in keys]
-        rows, _, _ = last_of_each(joined(*(placed(wanted, part) for part in parts)))
+        numbers = [ids.get(key) for key in keys]
+        rows, _, _ = last_of_each(joined(*(placed(numbers, part) for part in parts)))
         rows = rows.take(np.lexsort((rows.at, rows.ids)))
         told = np.array([key in counters for key in keys], bool)
         return Columns(keys, told, rows.ids, rows.at.astype("datetime64[ms]"), rows.values)

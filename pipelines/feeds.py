@@ -1,6 +1,6 @@
 """What the detectors see: stored points, and tickets counted, on a regular grid."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -75,20 +75,25 @@ def n_spans(start: datetime, stop: datetime, step_seconds: int) -> int:
 
 def feed(place: Workspace, kind: Kind, start: datetime, stop: datetime) -> Iterator[Steps]:
     """The steps of [start, stop), in the order of time, at most half a day of them at once."""
-    read = _points if kind == METRICS else _counts
+    read = metric_steps if kind == METRICS else _counts
     while start < stop:
         end = min(start + span_of(place.settings.step_seconds), stop)
         yield read(place, start, end)
         start = end
 
 
-def _points(place: Workspace, start: datetime, stop: datetime) -> Steps:
-    """Means of the points; of counters, the means of their rates."""
+def metric_steps(
+    place: Workspace, start: datetime, stop: datetime, wanted: Collection[str] | None = None
+) -> Steps:
+    """Means of the points, of all series or those `wanted`; of counters, the means of their rates.
+
+    This is what the detectors saw, so that a chart of a series has to begin here as well.
+    """
     settings, history = place.settings, place.history
     gap = max(GAP, 2 * timedelta(seconds=settings.step_seconds))
     # A rate needs the reading before, wherever a span happens to begin.
     first = start - gap if history.has_counters(settings.desk) else start
-    keys, counters, series, at, values = history.columns(settings.desk, first, stop)
+    keys, counters, series, at, values = history.columns(settings.desk, first, stop, wanted)
     count = counters[series]
     rates = per_second(series[count], at[count], values[count], gap.total_seconds())
     values[count] = rates

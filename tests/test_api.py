@@ -484,6 +484,8 @@ def test_openapi_names_every_route_and_loads_nothing_from_elsewhere(client):
         "/v1/models",
         "/v1/alerts",
         "/v1/alerts/{id}",
+        "/v1/metrics/write",
+        "/api/v1/write",
         "/healthz",
         "/readyz",
         "/metrics",

@@ -8,7 +8,7 @@ import pytest
 from data.points import Points
 from features.counters import per_second
 from pipelines.detect import advance, begin, save
-from pipelines.feeds import METRICS, feed
+from pipelines.feeds import METRICS, feed, metric_steps
 from pipelines.watching import look
 from tests.desk import DESK, STEP, placed, wave
 
@@ -81,6 +81,17 @@ def test_detectors_see_what_each_counter_counts_a_second(tmp_path):
         away = np.abs(values[1:, column] - waves[keys[column]].values[1:n])
         assert np.sum(~(away < 0.01)) <= 5  # the restarts: what was counted before one is lost
     np.testing.assert_array_equal(values[:, 2], waves["load"].values[:n])
+
+
+def test_a_chart_of_one_series_shows_what_the_detectors_saw(tmp_path):
+    with placed(tmp_path) as place:
+        for seed, key in enumerate(("a_total", "b_total")):
+            series = counted(wave(START, 1, series=key), seed)
+            place.history.append(DESK, series, counters={key})
+        whole = metric_steps(place, START, START + DAY)
+        alone = metric_steps(place, START + DAY / 2, START + DAY, ["b_total"])
+    assert alone.keys == ["b_total"]
+    np.testing.assert_array_equal(alone.values[:, 0], whole.values[-len(alone.times) :, 1])
 
 
 @pytest.mark.parametrize("how", ["shuffled", "backwards", "twice"])
