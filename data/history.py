@@ -184,8 +184,8 @@ class History:
     ) -> Columns:
         """The points in [start, end) of the `wanted` series, or of every one the desk ever had.
 
-        A series that has none there is a key, too. Where targets are scraped at different moments, a matrix of them all would be mostly empty
-        and far larger.
+        A series that has none there is a key, too. Where targets are scraped at
+        different moments, a matrix of them all would be mostly empty and far larger.
         """
         with self._reading.connect() as connection:
             counters = table.counters_of(connection, desk)
