@@ -11,11 +11,15 @@ MB = 1_000_000
 
 
 class Section(NamedTuple):
-    """`needs` lie below the folder of reference data, which `measure` is given."""
+    """`needs` lie below the folder of reference data, which `measure` is given.
+
+    `commands` are programs that it runs.
+    """
 
     title: str
     needs: tuple[str, ...]
     measure: Callable[[Path], str]
+    commands: tuple[str, ...] = ()
 
 
 def told(name: str, **figures: object) -> str:
@@ -131,6 +135,13 @@ def kills(data: Path) -> str:
     return told("kills", rounds=rounds.N_ROUNDS, table=table)
 
 
+def remote_write(data: Path) -> str:
+    from benchmarks import remote_write as written
+
+    table = written.measured()
+    return told("remote_write", series=f"{written.N_SERIES:,}", kills=written.N_KILLS, table=table)
+
+
 SECTIONS = {
     "incidents": Section("Incidents found on simulated desks", (), incidents),
     "triage": Section(
@@ -193,4 +204,5 @@ SECTIONS = {
     ),
     "ingest": Section("Ingest: speed and memory", (), ingest),
     "kills": Section("Killed at random moments", (), kills),
+    "remote_write": Section("Prometheus remote-write", (), remote_write, ("prometheus",)),
 }

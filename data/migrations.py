@@ -242,10 +242,17 @@ def create_replays_table(connection: Connection) -> None:
     meta.create_all(connection, checkfirst=False)
 
 
+def tell_counters(connection: Connection) -> None:
+    """Which series only ever count up."""
+    added = "ALTER TABLE history_series ADD COLUMN counter BOOLEAN NOT NULL DEFAULT FALSE"
+    connection.execute(text(added))
+
+
 MIGRATIONS: list[Migration] = [
     create_store_tables,
     create_history_tables,
     number_changes,
     keep_evidence,
     create_replays_table,
+    tell_counters,
 ]

@@ -8,13 +8,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from data.records import Alert, AlertKind, Trace
-from features.grid import regular
 from features.labels import group_of
 from features.rolling import rolled_counts
 from models.evidence import Evidence, packed
 from models.watch import Change, Recent
 from pipelines.alerts import Told, alert_id, silent_why, since_told, utc, why
-from pipelines.feeds import METRICS, SILENCE, TARGET, TICKETS, TOTAL, Kind, instant
+from pipelines.feeds import METRICS, SILENCE, TARGET, TICKETS, TOTAL, Kind, metric_steps
 from pipelines.live import HOUR, Live
 from pipelines.workspace import Workspace
 
@@ -116,11 +115,10 @@ def stored_before(place: Workspace, live: Live, change: Change) -> Recent:
     step, key = live.watch.step_seconds, live.keys[change.series]
     stop = utc(change.opened_at)
     start = stop - STEPS_BEFORE * timedelta(seconds=step)
-    times, _, matrix = place.history.read(place.settings.desk, [key], start, stop)
-    grid, values = regular(times, matrix, step, instant(start), instant(stop))
+    steps = metric_steps(place, start, stop, [key])
     judge = evidence_of(live, change).detector_then()
-    bands = np.array([np.concatenate(judge.expect(at)) for at in grid]).reshape(-1, 3)
-    return Recent(grid, values[:, 0], *bands.T)
+    bands = np.array([np.concatenate(judge.expect(at)) for at in steps.times]).reshape(-1, 3)
+    return Recent(steps.times, steps.of([key])[:, 0], *bands.T)
 
 
 def drawn(live: Live, series: int) -> Recent:

@@ -120,10 +120,12 @@ def follow(place: Workspace) -> None:
 def seconds_to_next(now: float, step_seconds: int) -> float:
     """How long until the next step of the grid has ended, and its last points had a moment.
 
+    Prometheus keeps samples for up to 5 seconds before it sends them.
+
     >>> seconds_to_next(1000.0, 300)
-    202.0
+    210.0
     """
-    return step_seconds - now % step_seconds + min(2.0, step_seconds / 10)
+    return step_seconds - now % step_seconds + min(10.0, step_seconds / 10)
 
 
 def say(found: Look) -> None:

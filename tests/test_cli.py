@@ -81,6 +81,12 @@ def test_the_module_is_the_command(tickets, tmp_path):
     [
         ("ingest tickets missing.csv", "no such file or folder: missing.csv"),
         ("ingest metrics t.csv", "t.csv has no column for timestamp"),
+        ("ingest metrics", "or --prometheus URL --query PROMQL; got neither"),
+        ("ingest metrics t.csv --prometheus http://h --query up", "or --prometheus, got both"),
+        ("ingest metrics --prometheus http://127.0.0.1:1", "wanted --query beside --prometheus"),
+        ("ingest metrics --prometheus h:1 --query up", "Prometheus' address, http://HOST:PORT"),
+        ("ingest metrics --prometheus http://127.0.0.1:1 --query up", "no Prometheus answers at"),
+        ("ingest metrics --prometheus http://h --query up --since week", "a time span such as"),
         ("ingest tickets empty.csv", "empty.csv is empty"),
         ("ingest tickets t.csv --map title=Summary", "title=Summary: t.csv has no such column"),
         ("ingest tickets t.csv --map Summary", "--map wants OURS=THEIRS"),
