@@ -211,4 +211,22 @@ KEEP_LAST = (
 )
 
 
-MIGRATIONS: list[Migration] = [create_store_tables, create_history_tables, number_changes]
+def create_forecasts(connection: Connection) -> None:
+    """When series cross their limits, as last forecast."""
+    meta = MetaData()
+    Table(
+        "forecasts",
+        meta,
+        *(_name(name, key=True) for name in ("desk", "series", "direction")),
+        Column("limit_value", Double, primary_key=True, nullable=False),
+        Column("told", Text, nullable=False),
+    )
+    meta.create_all(connection, checkfirst=False)
+
+
+MIGRATIONS: list[Migration] = [
+    create_store_tables,
+    create_history_tables,
+    number_changes,
+    create_forecasts,
+]

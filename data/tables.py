@@ -113,6 +113,13 @@ alerts = Table(
     Column("n_tickets", Integer),
 )
 traces = Table("traces", meta, *_key("alert_id"), *_columns(Text, "desk", "lines"))
+forecasts = Table(
+    "forecasts",
+    meta,
+    *_key("desk", "series", "direction"),
+    Column("limit_value", Double, primary_key=True),
+    Column("told", Text),
+)
 leases = Table("leases", meta, *_key("name"), Column("holder", Text), Column("expires_at", UtcTime))
 keys = Table(
     "keys",
