@@ -11,7 +11,17 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from threadpoolctl import threadpool_limits
 
-from api import alerts, health, logs, native, problems, remote_write, series, similar
+from api import (
+    alerts,
+    forecasts,
+    health,
+    logs,
+    native,
+    problems,
+    remote_write,
+    series,
+    similar,
+)
 from api.champion import POLL_SECONDS, Champions
 from api.guard import Guard
 from api.indexes import Indexes
@@ -42,7 +52,7 @@ def create_app(
         lifespan=lambda _: running(service, poll_seconds),
     )
     app.state.service = service
-    for routes in (native, similar, alerts, series, remote_write, health):
+    for routes in (native, similar, alerts, series, forecasts, remote_write, health):
         app.include_router(routes.router)
     app.mount("/ops", page.create(settings, service.store, service.champions.all, now))
     app.add_api_route("/", to_page, include_in_schema=False)

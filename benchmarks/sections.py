@@ -8,6 +8,7 @@ from benchmarks.page import table
 
 PROSE = Path(__file__).parent / "prose"
 MB = 1_000_000
+NAB = "metrics/nab/data"
 
 
 class Section(NamedTuple):
@@ -116,6 +117,21 @@ KPI_COLUMNS = (
 SPEED_COLUMNS = ("series", "points a second", "state, bytes a series")
 
 
+def forecast(data: Path) -> str:
+    from benchmarks import crossings, growth
+
+    real = list(crossings.public(data / NAB))
+    errors, wrong = crossings.markdown(list(crossings.answers()), real)
+    return told(
+        "forecast",
+        shapes=len(growth.CROSSING | growth.CALM),
+        last=crossings.SEEDS[-1],
+        ahead=growth.AHEAD,
+        errors=errors,
+        wrong=wrong,
+    )
+
+
 def ingest(data: Path) -> str:
     from benchmarks import ingest as files
 
@@ -202,6 +218,7 @@ SECTIONS = {
         ),
         metrics,
     ),
+    "forecast": Section("Time until a limit is crossed", (NAB,), forecast),
     "ingest": Section("Ingest: speed and memory", (), ingest),
     "kills": Section("Killed at random moments", (), kills),
     "remote_write": Section("Prometheus remote-write", (), remote_write, ("prometheus",)),

@@ -242,6 +242,19 @@ def create_replays_table(connection: Connection) -> None:
     meta.create_all(connection, checkfirst=False)
 
 
+def create_forecasts(connection: Connection) -> None:
+    """When series cross their limits, as last forecast."""
+    meta = MetaData()
+    Table(
+        "forecasts",
+        meta,
+        *(_name(name, key=True) for name in ("desk", "series", "direction")),
+        Column("limit_value", Double, primary_key=True, nullable=False),
+        Column("told", Text, nullable=False),
+    )
+    meta.create_all(connection, checkfirst=False)
+
+
 def tell_counters(connection: Connection) -> None:
     """Which series only ever count up."""
     added = "ALTER TABLE history_series ADD COLUMN counter BOOLEAN NOT NULL DEFAULT FALSE"
@@ -255,4 +268,5 @@ MIGRATIONS: list[Migration] = [
     keep_evidence,
     create_replays_table,
     tell_counters,
+    create_forecasts,
 ]

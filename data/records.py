@@ -5,7 +5,7 @@ Every time is an aware UTC `datetime`. `desk` names the help desk (the tenant) t
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 Decision = Literal["auto", "suggest", "abstain"]
@@ -14,6 +14,8 @@ SeriesStateName = Literal[
     "learning", "watching", "alerting", "flapping", "muted", "silent", "ended", "reporting"
 ]
 AlertStatus = Literal["open", "acknowledged", "resolved", "false_alarm"]
+CrossingState = Literal["crosses", "holds", "over", "unknown"]
+Direction = Literal["up", "down"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,3 +179,54 @@ class Trace:
                     f"trace of alert {self.alert_id}: wanted as many values as times "
                     f"({len(self.times)}), got {name} with {len(getattr(self, name))}"
                 )
+
+
+@dataclass(frozen=True, slots=True)
+class Fan:
+    """What the chart of a forecast draws: `values` that came, and five quantiles of what may come.
+
+    A row of `quantiles` has those of 2.5, 10, 50, 90 and 97.5 % at one of the times `ahead`.
+    """
+
+    past: tuple[datetime, ...] = ()
+    values: tuple[float, ...] = ()
+    ahead: tuple[datetime, ...] = ()
+    quantiles: tuple[tuple[float, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """When a series crosses a limit, as forecast `at`.
+
+    The five times are seconds from `at`: None where the limit is not crossed within the horizon
+    with that probability, and all None where `state` is "unknown". `lower_80` to `upper_80` hold
+    the crossing with 80 %. `chance` is the probability to cross within the horizon, None if
+    unknown. `cleaned_first` is that of a cleanup before both, None where none is a habit.
+    """
+
+    desk: str
+    series: str
+    limit: float
+    direction: Direction
+    horizon_seconds: float
+    at: datetime
+    state: CrossingState
+    now: float | None
+    median: float | None
+    lower_80: float | None
+    upper_80: float | None
+    lower_95: float | None
+    upper_95: float | None
+    chance: float | None
+    cleaned_first: float | None = None
+    n_resets: int = 0
+    last_reset_at: datetime | None = None
+    why: str = ""
+    name: str = ""
+    unit: str = ""
+    fan: Fan = Fan()
+
+    @property
+    def crosses_at(self) -> datetime | None:
+        """When it is as likely as not to have crossed; None where `median` is."""
+        return None if self.median is None else self.at + timedelta(seconds=self.median)

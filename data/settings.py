@@ -114,6 +114,7 @@ class Settings:
     retention_days: int = 0
     hot_hours: int = 48
     priority_matrix: str = ""
+    limits: str = ""
     log_level: str = "INFO"
     prefect_api_url: str = ""
 

@@ -132,6 +132,13 @@ replays = Table(
     Column("made_at", UtcTime),
     *_columns(Text, "command", "told"),
 )
+forecasts = Table(
+    "forecasts",
+    meta,
+    *_key("desk", "series", "direction"),
+    Column("limit_value", Double, primary_key=True),
+    Column("told", Text),
+)
 leases = Table("leases", meta, *_key("name"), Column("holder", Text), Column("expires_at", UtcTime))
 keys = Table(
     "keys",

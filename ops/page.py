@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from data.database import UNREACHABLE
 from data.settings import Settings
 from data.store import Store
-from ops import alerts, replay, series, sign_in, status
+from ops import alerts, forecasts, replay, series, sign_in, status
 from ops.office import Office, Served
 from ops.rendering import PLACE, rendered
 from ops.sessions import Sessions
@@ -66,6 +66,7 @@ ROUTES = [
     Route("/alerts/{id}", alerts.judge, methods=["POST"]),
     Route("/series", series.series),
     Route("/replay", replay.replay),
+    Route("/forecasts", forecasts.forecasts),
     Route("/status", status.status),
     Route("/static/plotly.min.js", plotly),
     Mount("/static", StaticFiles(directory=PLACE / "static", check_dir=False)),

@@ -11,6 +11,7 @@ from data.settings import Settings, variable_of
 from pipelines.commands import (
     audit,
     detection,
+    forecast,
     ingest,
     keys,
     models,
@@ -43,6 +44,7 @@ for command in (
     similar.similar,
     detection.detect,
     detection.explain,
+    forecast.forecast,
     running.serve,
     running.flows,
     running.demo,

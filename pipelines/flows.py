@@ -27,6 +27,7 @@ from data import replay_words
 from data.history import Compacted
 from data.settings import Settings
 from pipelines import compact as upkeep
+from pipelines import forecast as forecasting
 from pipelines import ingest as ingestion
 from pipelines import replay as replaying
 from pipelines import replays, watching
@@ -37,6 +38,8 @@ from pipelines.workspace import workspace
 
 T = TypeVar("T")
 RETRY_SECONDS = [1.0, 10.0, 60.0]
+FORECAST_ROWS = 100
+HOURLY = Interval(timedelta(hours=1))
 
 
 class WithoutTracebacks(logging.Filter):
@@ -154,6 +157,25 @@ def detect(until: datetime | None = None) -> watching.Look:
     return found
 
 
+@flow(name="forecast")
+def forecast(until: datetime | None = None) -> forecasting.Foretold:
+    """Say when series cross the limits of FOREWARN_LIMITS; nothing where it names none."""
+    with workspace(settings()) as place:
+        if not place.settings.limits:
+            return forecasting.Foretold([], [])
+        now = until or datetime.now(UTC)
+        found = step(
+            "forecast series against their limits",
+            lambda report: forecasting.forecast_all(place, now, report),
+        )
+    lines = [
+        dict(zip(forecasting.COLUMNS, row, strict=True))
+        for row in forecasting.rows(found.crossings[:FORECAST_ROWS])
+    ]
+    create_table_artifact(key="forecast", table=lines, description="The soonest limits")
+    return found
+
+
 @flow(name="replay-tickets")
 def replay(
     path: str,
@@ -237,6 +259,7 @@ def deployments(step_seconds: int) -> list[RunnerDeployment]:
     by_module = EntrypointType.MODULE_PATH
     return [
         detect.to_deployment("live", schedule=every_step, entrypoint_type=by_module),
+        forecast.to_deployment("hourly", schedule=HOURLY, entrypoint_type=by_module),
         compact.to_deployment("nightly", schedule=Cron("15 2 * * *"), entrypoint_type=by_module),
         retrain.to_deployment("weekly", schedule=Cron("30 3 * * 0"), entrypoint_type=by_module),
         ingest.to_deployment("on-demand", entrypoint_type=by_module),

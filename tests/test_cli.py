@@ -1,7 +1,6 @@
 """The command line as a user meets it: what it prints, and its one line when something is wrong."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -11,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.settings import Settings
-from pipelines.__main__ import around, main
+from pipelines.__main__ import main
 from tests import endpoint
 from tests.desk import table, wave, with_fault
 
@@ -30,28 +28,6 @@ finally:
     heavy = {"numpy", "pandas", "sqlalchemy", "mlflow", "prefect", "sklearn"} & set(sys.modules)
     print(used.ru_utime + used.ru_stime, *sorted(heavy), file=sys.stderr)
 """
-
-
-@pytest.fixture
-def forewarn(tmp_path, monkeypatch, capsys):
-    """Runs a command in this process on a home of its own; gives (exit code, out, err)."""
-    for name in (*os.environ,):
-        if name.startswith(("FOREWARN_", "PREFECT_")):
-            monkeypatch.delenv(name)
-    for name, value in around(Settings(home=tmp_path)).items():
-        monkeypatch.setenv(name, value)  # and so taken away again
-    monkeypatch.setenv("FOREWARN_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("FOREWARN_DESK", "it")
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["forewarn", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return ended.value.code or 0, said.out, said.err
-
-    return run
 
 
 @pytest.fixture
