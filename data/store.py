@@ -13,6 +13,7 @@ from data.database import connect
 from data.rows import Written
 from data.store_alerts import AlertRows, Detection, delete_alerts
 from data.store_keys import KeyRows
+from data.store_outbox import OutboxRows
 from data.store_tickets import TicketRows, delete_orphans, delete_tickets
 
 __all__ = ["Detection", "Store", "Written"]
@@ -27,7 +28,7 @@ COUNTED = (
 )
 
 
-class Store(TicketRows, AlertRows, KeyRows):
+class Store(TicketRows, AlertRows, OutboxRows, KeyRows):
     """All rows of all desks behind one database URL.
 
     Every write is one transaction and idempotent: done twice, it changes nothing. Processes and

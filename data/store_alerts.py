@@ -11,6 +11,7 @@ from data import tables
 from data.database import EPOCH
 from data.records import Alert, AlertKind, AlertStatus, Trace
 from data.rows import Rows, row_of, upsert, window
+from data.store_outbox import delete_outbox, note_changes
 
 LINES = ("observed", "expected", "lower", "upper")
 DETECTORS_OWN = (
@@ -36,17 +37,21 @@ class AlertRows(Rows):
         state: bytes,
         alerts: Sequence[Alert] = (),
         traces: Sequence[Trace] = (),
+        *,
+        saved_at: datetime | None = None,
     ) -> None:
         """Save all that one step of a detector brought, in one transaction: all of it or nothing.
 
         Of an alert that is there only what the detector owns is renewed. Its identity, opening and
-        threshold stay as they were, and so does what a person said of it.
+        threshold stay as they were, and so does what a person said of it. What there is to tell of
+        the alerts stands in the outbox from `saved_at` on, the watermark where that is not given.
         """
         _check_desk(desk, alerts)
         row = {"desk": desk, "detector": detector, "watermark": watermark, "state": state}
         with self.engine.begin() as connection:
             connection.execute(upsert(connection, tables.detections), row)
             _put_alerts(connection, alerts)
+            note_changes(connection, [alert.id for alert in alerts], saved_at or watermark)
             _put_traces(connection, desk, traces)
 
     def detection(self, desk: str, detector: str) -> Detection | None:
@@ -107,14 +112,17 @@ class AlertRows(Rows):
         verdict = verdict.values(status=status, status_by=by, status_at=at)
         with self.engine.begin() as connection:
             row = connection.execute(verdict.returning(tables.alerts)).mappings().one_or_none()
+            note_changes(connection, [id], at)
         if row is None:
             raise LookupError(f"no alert {id!r}; it was never raised, or it has expired")
         return Alert(**row)
 
 
 def delete_alerts(connection: Connection, which: ColumnElement[bool]) -> dict[str, int]:
-    """Delete these alerts and their traces; rows gone by table."""
-    theirs = tables.traces.c.alert_id.in_(select(tables.alerts.c.id).where(which))
+    """Delete these alerts, their traces and what was to be told of them; rows gone by table."""
+    ids = select(tables.alerts.c.id).where(which)
+    delete_outbox(connection, ids)
+    theirs = tables.traces.c.alert_id.in_(ids)
     gone = {"traces": connection.execute(delete(tables.traces).where(theirs)).rowcount}
     return gone | {"alerts": connection.execute(delete(tables.alerts).where(which)).rowcount}
 

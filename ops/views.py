@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from data.records import Alert, Trace
+from models.severity import severity, times_threshold
 
 SPANS = {
     "24h": ("Last 24 hours", timedelta(hours=24)),
@@ -22,8 +23,6 @@ STATUSES = {
     "resolved": "Resolved",
     "false_alarm": "False alarm",
 }
-# Words and shapes beside the colours: nobody should have to tell red from amber.
-SEVERITIES = ((3.0, "critical", "Critical"), (1.5, "major", "Major"), (0.0, "minor", "Minor"))
 
 
 @dataclass(frozen=True)
@@ -55,16 +54,6 @@ class Filters:
         } | changed
         given = {name: text for name, text in told.items() if text}
         return "/ops/alerts?" + urlencode(given | ({"page": page} if page > 1 else {}))
-
-
-def severity(alert: Alert) -> tuple[str, str]:
-    """How far above its threshold an alert came, as (class, word)."""
-    ratio = times_threshold(alert)
-    return next((name, word) for least, name, word in SEVERITIES if not ratio < least)
-
-
-def times_threshold(alert: Alert) -> float:
-    return alert.score / alert.threshold if alert.threshold > 0 else math.inf
 
 
 def ago(at: datetime, now: datetime) -> str:

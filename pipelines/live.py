@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
@@ -103,7 +103,9 @@ def save(place: Workspace, live: Live, alerts: list[Alert]) -> None:
     traces = [trace for id, trace in live.traces.items() if id in kept]
     live.traces = {id: live.traces[id] for id in live.open.values()}
     desk, state = place.settings.desk, packed(live, terms(live.kind, place.settings))
-    place.store.save_detection(desk, live.kind, live.watermark, state, alerts, traces)
+    place.store.save_detection(
+        desk, live.kind, live.watermark, state, alerts, traces, saved_at=datetime.now(UTC)
+    )
 
 
 def packed(live: Live, learnt_with: str) -> bytes:
