@@ -24,7 +24,7 @@ from sqlalchemy import (
 from data import tables
 from data.database import UtcTime
 from data.records import Alert
-from data.rows import LOOKUP_ROWS, Rows, chunks, insert, row_of, upsert
+from data.rows import LOOKUP_ROWS, Row, Rows, chunks, insert, row_of, upsert
 
 BYGONE = timedelta(days=1)  # what ended so long before it was found is history, and no news
 OVER = ("resolved", "false_alarm")
@@ -67,12 +67,12 @@ class ReceiverState:
 
 
 class Due(NamedTuple):
-    """An alert of which a receiver may have to hear; `last` is None where it never has."""
+    """An alert of which a receiver may have to hear, and what it last heard: number 0 is nothing."""
 
     alert: Alert
     number: int
     firing: bool
-    last: Delivery | None
+    last: Delivery
 
 
 class Backlog(NamedTuple):
@@ -109,7 +109,8 @@ class OutboxRows(Rows):
         alerts = tables.alerts.columns
         query = query.order_by(alerts.opened_at, alerts.id)
         with self.reading.connect() as connection:
-            return [_read_due(row) for row in connection.execute(query).mappings()]
+            rows = connection.execute(query).mappings()
+            return [_read_due(dict(row), Delivery(desk, receiver, row["id"])) for row in rows]
 
     def put_deliveries(self, deliveries: Sequence[Delivery]) -> None:
         """Write what was told, in one transaction."""
@@ -164,7 +165,8 @@ def note_changes(connection: Connection, ids: Collection[str], at: datetime) -> 
             ["alert_id", "desk", "number", "firing", "changed_at"], query.where(alerts.id.in_(some))
         )
         new = rows.excluded
-        changed = {"number": outbox.c.number + 1, "firing": new.firing, "changed_at": new.changed_at}
+        changed = {name: new[name] for name in ("firing", "changed_at")}
+        changed["number"] = outbox.c.number + 1
         connection.execute(
             rows.on_conflict_do_update(
                 index_elements=["alert_id"], set_=changed, where=outbox.c.firing != new.firing
@@ -202,8 +204,7 @@ def _untold() -> ColumnElement[bool]:
     """
     outbox, told = tables.outbox.columns, tables.deliveries.columns
     changed, ended = (
-        type_coerce(column, BigInteger)
-        for column in (outbox.changed_at, tables.alerts.c.closed_at)
+        type_coerce(column, BigInteger) for column in (outbox.changed_at, tables.alerts.c.closed_at)
     )
     recent = func.coalesce(changed - ended, 0) <= BYGONE // timedelta(microseconds=1)
     return and_(
@@ -216,8 +217,8 @@ def _untold() -> ColumnElement[bool]:
     )
 
 
-def _read_due(row: Mapping[str, Any]) -> Due:
-    alert = Alert(**{name: row[name] for name in tables.alerts.columns.keys()})
-    last = {name: row[f"last_{name}"] for name in tables.deliveries.columns.keys()}
-    delivery = Delivery(**last) if last["alert_id"] is not None else None
-    return Due(alert, row["number"], row["firing"], delivery)
+def _read_due(row: Row, nothing: Delivery) -> Due:
+    alert = Alert(**{column.name: row[column.name] for column in tables.alerts.columns})
+    last = {column.name: row[f"last_{column.name}"] for column in tables.deliveries.columns}
+    heard = nothing if last["alert_id"] is None else Delivery(**last)
+    return Due(alert, row["number"], row["firing"], heard)

@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from data.settings import Settings, variable_of
-from pipelines.commands import audit, detection, ingest, keys, models, running, similar, upkeep
+from pipelines.commands import (
+    audit,
+    delivery,
+    detection,
+    ingest,
+    keys,
+    models,
+    running,
+    similar,
+    upkeep,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,6 +42,7 @@ for command in (
     models.score,
     similar.similar,
     detection.detect,
+    delivery.deliver,
     running.serve,
     running.flows,
     running.demo,
