@@ -12,6 +12,12 @@ HELP = {
     "forewarn_decisions_total": ("counter", "Decisions given, by desk, target and kind."),
     "forewarn_tickets_scored_total": ("counter", "Tickets scored, by desk and tier."),
     "forewarn_model_info": ("gauge", "The model served for a desk; always 1."),
+    "forewarn_deliveries_waiting": ("gauge", "Alerts of which a receiver has yet to hear."),
+    "forewarn_deliveries_failed": ("gauge", "Alerts that a receiver refused for good."),
+    "forewarn_deliveries_oldest_waiting_seconds": (
+        "gauge",
+        "Since when a receiver has not heard of what it waits for longest; 0 where nothing waits.",
+    ),
     "forewarn_model_loaded": ("gauge", "1 when the promoted model is served, 0 when it is not."),
 }
 

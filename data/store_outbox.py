@@ -67,7 +67,7 @@ class ReceiverState:
 
 
 class Due(NamedTuple):
-    """An alert of which a receiver may have to hear, and what it last heard: number 0 is nothing."""
+    """An alert of which a receiver may have to hear, and what it last heard (number 0: nothing)."""
 
     alert: Alert
     number: int

@@ -57,6 +57,11 @@ def _is_as_last(due: Due) -> bool:
     return same and (not due.firing or due.last.labels == labels_of(due.alert))
 
 
+def is_back(due: Due) -> bool:
+    """Whether it changed and changed back before anybody could be told."""
+    return is_told(due) and due.last.number < due.number
+
+
 def is_waiting(due: Due, now: datetime, *, repeats: bool) -> bool:
     """Whether there is something to send of this alert now."""
     told_at, retry_at = due.last.told_at, due.last.retry_at
@@ -122,26 +127,24 @@ class Courier:
         return state
 
     def waiting(self) -> list[Due]:
-        """What there is to send now, the oldest first; nothing while the receiver rests."""
+        """What there is to do now, the oldest first; nothing while the receiver rests."""
         state, now = self.state(), self.now()
         if state.retry_at is not None and state.retry_at > now:
             return []
         due = self.store.due(self.desk, self.receiver.name)
-        self._settle(due)
-        return [one for one in due if is_waiting(one, now, repeats=self.repeats)]
-
-    def _settle(self, due: Sequence[Due]) -> None:
-        """Have done with what came back to where it was before anybody could be told."""
-        back = [one for one in due if is_told(one) and one.last.number < one.number]
-        self.store.put_deliveries([replace(one.last, number=one.number) for one in back])
+        return [one for one in due if is_waiting(one, now, repeats=self.repeats) or is_back(one)]
 
     def run(self, sender: Sender, renew: Callable[[], None]) -> Sent:
         """Send what waits, until all is sent or the receiver cannot be reached.
 
         `renew` says that this process is alive, before each request.
         """
-        sent = Sent(self.receiver.name)
-        for batch in chunks(self.waiting(), BATCH if self.repeats else 1):
+        sent, waiting = Sent(self.receiver.name), self.waiting()
+        self.store.put_deliveries(
+            [replace(due.last, number=due.number) for due in waiting if is_back(due)]
+        )
+        news = [due for due in waiting if not is_back(due)]
+        for batch in chunks(news, BATCH if self.repeats else 1):
             if not self._send(sender, renew, batch, sent):
                 break
         return sent

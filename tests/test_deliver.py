@@ -1,0 +1,440 @@
+"""Alerts on their way out, to a real Alertmanager and to a real webhook's server."""
+
+import hashlib
+import hmac
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+import serve
+from data.receivers import receivers_of
+from data.settings import Settings
+from pipelines.deliver import LEASE_SECONDS, keep_on, once, say, try_again, try_out
+from pipelines.status import look, show
+from pipelines.workspace import workspace
+from tests.endpoint import NOW, an_alert, put_alerts
+from tests.receiving import Hook, alertmanager, alerts_at
+
+ROOT = Path(__file__).parent.parent
+MINUTE = timedelta(minutes=1)
+
+
+class Clock:
+    """The time, as the test says."""
+
+    def __init__(self, at):
+        self.at = at
+
+    def __call__(self):
+        return self.at
+
+
+@pytest.fixture
+def hook():
+    hook = Hook()
+    hook.start()
+    yield hook
+    hook.stop()
+
+
+@pytest.fixture
+def placed(tmp_path, hook):
+    """A workspace whose webhook is known, and nothing to tell yet."""
+    settings = Settings(home=tmp_path, webhook_url=hook.url, webhook_secret="sesame")
+    with workspace(settings) as place:
+        once(place, now=Clock(NOW - timedelta(days=1)))
+        yield place
+
+
+@pytest.fixture
+def clock():
+    return Clock(NOW)
+
+
+@pytest.fixture
+def go(placed, clock):
+    """One round, with no luck: each rest is its shortest."""
+    return lambda: once(placed, now=clock, luck=lambda: 0.0)
+
+
+def over(number=1, **changed):
+    return an_alert(number, **{"detector": "seasonal"} | changed)
+
+
+def firing(number=1, **changed):
+    return over(number, **{"closed_at": None} | changed)
+
+
+def until(said, seconds=20):
+    """Wait until `said()` is true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not said():
+        time.sleep(0.02)
+    assert said()
+
+
+class TestAlertmanager:
+    @pytest.fixture(scope="class")
+    def told(self):
+        hook = Hook()
+        hook.start()
+        yield hook
+        hook.stop()
+
+    @pytest.fixture(scope="class")
+    def address(self, tmp_path_factory, told):
+        with alertmanager(tmp_path_factory.mktemp("alertmanager"), told) as address:
+            yield address
+
+    @pytest.fixture
+    def place(self, tmp_path, address):
+        page = "https://forewarn.example.com/"
+        with workspace(
+            Settings(home=tmp_path, alertmanager_url=(address,), external_url=page)
+        ) as place:
+            yield place
+
+    def begun(self, number, series):
+        """An alert that began ten minutes ago by the clock on the wall, which Alertmanager has."""
+        began = datetime.now(UTC) - 10 * MINUTE
+        return firing(number, key=series, opened_at=began, peak_at=began + MINUTE)
+
+    def test_an_alert_is_seen_with_its_labels_stays_and_ends(self, place, address, told):
+        alert, clock = self.begun(1, 'errors{job="api",severity="x"}'), Clock(datetime.now(UTC))
+        put_alerts(place.store, alert)
+        once(place, now=clock)
+        (seen,) = alerts_at(address)
+        assert seen["labels"] == {
+            "alertname": "ForewarnMetricAnomaly",
+            "desk": "default",
+            "kind": "metric",
+            "series": alert.key,
+            "severity": "major",
+            "job": "api",
+            "exported_severity": "x",
+        }
+        assert seen["annotations"]["summary"] == alert.why
+        page = f"https://forewarn.example.com/ops/alerts/{alert.id}"
+        assert seen["generatorURL"] == seen["annotations"]["dashboard"] == page
+        assert datetime.fromisoformat(seen["startsAt"]) == alert.opened_at.replace(
+            microsecond=alert.opened_at.microsecond // 1000 * 1000
+        )
+
+        clock.at += 59 * MINUTE / 60
+        assert once(place, now=clock) == [], "it was told less than a minute ago"
+        clock.at += MINUTE / 60
+        once(place, now=clock)
+        (again,) = alerts_at(address)
+        assert again["fingerprint"] == seen["fingerprint"]
+        assert again["endsAt"] > seen["endsAt"], "it lasts from the last time it was told"
+
+        put_alerts(place.store, replace(alert, closed_at=alert.opened_at + 5 * MINUTE))
+        once(place, now=clock)
+        assert alerts_at(address) == []
+        until(lambda: "resolved" in [one.told["status"] for one in told.received])
+        assert once(place, now=Clock(clock.at + 10 * MINUTE)) == []
+
+    def test_a_person_who_resolves_ends_it(self, place, address):
+        alert = self.begun(2, "queue")
+        put_alerts(place.store, alert)
+        once(place)
+        place.store.judge_alert(alert.id, "acknowledged", "ann", datetime.now(UTC))
+        once(place)
+        assert [one["labels"]["series"] for one in alerts_at(address)] == ["queue"]
+        place.store.judge_alert(alert.id, "false_alarm", "ann", datetime.now(UTC))
+        once(place)
+        assert alerts_at(address) == []
+
+    def test_a_graver_alert_takes_the_place_of_the_milder_one(self, place, address):
+        alert = self.begun(3, "latency")
+        put_alerts(place.store, alert)
+        once(place)
+        put_alerts(place.store, replace(alert, score=99.0))
+        once(place)
+        assert [one["labels"]["severity"] for one in alerts_at(address)] == ["critical"]
+        put_alerts(place.store, replace(alert, score=99.0, closed_at=datetime.now(UTC)))
+        once(place)
+        assert alerts_at(address) == []
+
+    def test_the_next_episode_of_a_series_fires_though_the_last_was_not_told_to_end(
+        self, place, address
+    ):
+        first = self.begun(4, "disk")
+        put_alerts(place.store, first)
+        once(place)
+        second = replace(first, id="second", opened_at=first.opened_at + 5 * MINUTE)
+        put_alerts(place.store, replace(first, closed_at=first.opened_at + MINUTE), second)
+        once(place)
+        place.store.judge_alert(first.id, "false_alarm", "ann", datetime.now(UTC))
+        once(place)
+        (seen,) = alerts_at(address)
+        assert seen["status"]["state"] == "active"
+        put_alerts(place.store, replace(second, closed_at=datetime.now(UTC)))
+        once(place)
+
+    def test_one_alert_that_is_refused_leaves_the_others_alone(self, place, address):
+        put_alerts(place.store, self.begun(5, "good"), self.begun(6, "worse"))
+        bad = replace(self.begun(7, "bad"), opened_at=datetime.now(UTC) + 60 * MINUTE)
+        put_alerts(place.store, bad)  # which ends before it begins
+        (sent,) = once(place)
+        assert (sent.n_told, sent.n_refused) == (2, 1)
+        assert sorted(one["labels"]["series"] for one in alerts_at(address)) == ["good", "worse"]
+        assert "start time must be before end time" in sent.error
+        assert once(place) == []
+
+    def test_our_webhook_says_what_alertmanagers_own_says(self, place, told, hook, tmp_path):
+        alert = self.begun(8, "cpu")
+        put_alerts(place.store, alert)
+        once(place)
+        until(lambda: told.received and told.received[-1].told["groupLabels"] == {"series": "cpu"})
+        theirs = told.received[-1].told
+        with workspace(Settings(home=tmp_path, webhook_url=hook.url)) as ours:
+            once(ours)
+        (request,) = hook.received
+        mine = request.told
+        assert set(mine) == set(theirs) | {"id"}
+        assert (mine["version"], mine["status"]) == (theirs["version"], theirs["status"])
+        assert set(mine["alerts"][0]) == set(theirs["alerts"][0])
+        assert mine["alerts"][0]["labels"] == theirs["alerts"][0]["labels"]
+
+
+class TestWebhook:
+    def test_it_is_told_once_that_an_alert_fires_and_once_that_it_is_over(
+        self, placed, hook, go, clock
+    ):
+        put_alerts(placed.store, firing())
+        go()
+        clock.at += 30 * MINUTE
+        put_alerts(placed.store, firing(score=9.5, why="still so"))
+        go()
+        assert hook.statuses == ["firing"]
+        put_alerts(placed.store, over(1))
+        go()
+        placed.store.judge_alert(over(1).id, "resolved", "ann", clock.at)
+        go()
+        assert hook.statuses == ["firing", "resolved"]
+        assert [request.told["id"] for request in hook.received] == hook.keys
+        assert hook.received[0].told["groupKey"] == hook.received[1].told["groupKey"]
+
+    def test_it_hears_once_more_when_an_alert_grows_graver(self, placed, hook, go):
+        put_alerts(placed.store, firing())
+        go()
+        put_alerts(placed.store, firing(score=99.0))
+        go()
+        grave = [request.told["commonLabels"]["severity"] for request in hook.received]
+        assert grave == ["major", "critical"]
+
+    def test_the_signature_is_that_of_the_bytes_that_came(self, placed, hook, go):
+        put_alerts(placed.store, firing(key="Größe"))
+        go()
+        (request,) = hook.received
+        wanted = hmac.new(b"sesame", request.body, hashlib.sha256).hexdigest()
+        assert request.headers["x-hub-signature-256"] == f"sha256={wanted}"
+
+    def test_a_server_that_fails_dies_and_comes_back_hears_all_and_nothing_twice(
+        self, placed, hook, go, clock
+    ):
+        heard = set()
+        put_alerts(placed.store, firing(3))
+        hook.answer = lambda _: (500, {})
+        go()
+        clock.at += MINUTE
+        go()
+        assert len(set(hook.keys)) == 1, "a try and another one are one message"
+        assert len({request.body for request in hook.received}) == 1
+        hook.stop()
+        for _ in range(9):  # three hours
+            clock.at += 20 * MINUTE
+            go()
+        put_alerts(placed.store, over(3), firing(2), firing(1))
+        go()
+        hook.received.clear()
+        hook.answer = lambda request: heard.add(request.key) or (200, {})
+        hook.start()
+        clock.at += MINUTE
+        for _ in range(3):
+            go()
+        told = [(one.told["alerts"][0]["fingerprint"], one.told["status"]) for one in hook.received]
+        assert told == [
+            (over(3).id, "resolved"),
+            (firing(2).id, "firing"),
+            (firing(1).id, "firing"),
+        ]
+        assert placed.store.backlog("default", receivers_of(placed.settings)[0].name)[::2] == (0, 0)
+
+    def test_while_it_is_away_it_is_asked_once_a_rest_however_much_waits(
+        self, placed, hook, go, clock
+    ):
+        hook.answer = lambda _: (503, {})
+        put_alerts(placed.store, *(firing(number) for number in range(1, 6)))
+        for _ in range(60):
+            go()
+            clock.at += timedelta(seconds=1)
+        assert len(hook.received) <= 6, "rests of 1, 2, 4, 8, 16 and 30 seconds"
+
+    def test_it_is_left_alone_for_as_long_as_it_asks(self, placed, hook, go, clock):
+        put_alerts(placed.store, firing())
+        hook.answer = lambda _: (429, {"Retry-After": "600"})
+        go()
+        clock.at += 9 * MINUTE
+        go()
+        assert len(hook.received) == 1
+        clock.at += MINUTE
+        go()
+        assert len(hook.received) == 2
+
+    def test_a_message_that_it_cannot_take_holds_up_no_other(self, placed, hook, go, clock):
+        put_alerts(placed.store, firing(2, key="poison"), firing(1, key="good"))
+        hook.answer = lambda request: (500 if b"poison" in request.body else 200, {})
+        go()
+        assert b"good" in hook.received[-1].body
+        go()
+        assert len(hook.received) == 2
+
+    def test_what_it_refuses_is_kept_and_sent_again_only_when_asked(self, placed, hook, go, capsys):
+        hook.answer = lambda _: (403, {})
+        put_alerts(placed.store, firing())
+        (sent,) = go()
+        assert sent.n_refused == 1
+        assert go() == []
+        assert not say(placed)
+        show(look(placed, NOW))
+        said = capsys.readouterr().out
+        assert "1 refused" in said
+        assert "refused 1 alerts (403 said): mend that, then `forewarn deliver --again`" in said
+        assert "T0KEN" not in said
+        hook.answer = lambda _: (200, {})
+        assert try_again(placed) == 1
+        go()
+        assert len(hook.received) == 2
+        assert say(placed)
+
+    def test_a_redirect_is_not_followed(self, placed, hook, go):
+        hook.answer = lambda request: (307, {"Location": f"http://127.0.0.1:{hook.port}/else"})
+        put_alerts(placed.store, firing())
+        (sent,) = go()
+        assert [request.path for request in hook.received] == ["/hook/T0KEN"]
+        assert "which is not followed" in sent.error
+
+    def test_nobody_hears_of_what_was_over_before_they_were_named(self, tmp_path, hook):
+        with workspace(Settings(home=tmp_path)) as before:
+            put_alerts(before.store, over(2), firing(1))
+        with workspace(Settings(home=tmp_path, webhook_url=hook.url)) as place:
+            once(place, now=Clock(NOW + MINUTE))
+            put_alerts(place.store, over(3))
+            once(place, now=Clock(NOW + MINUTE))
+        assert [one.told["alerts"][0]["fingerprint"] for one in hook.received] == [firing(1).id]
+
+    def test_a_past_that_is_looked_through_late_is_no_news(self, placed, hook, go):
+        put_alerts(placed.store, over(24 * 9))
+        go()
+        assert hook.received == []
+        assert say(placed)
+
+    def test_what_opened_and_ended_between_two_rounds_is_told(self, placed, hook, go):
+        put_alerts(placed.store, over(2))
+        go()
+        assert hook.statuses == ["resolved"]
+
+    def test_two_who_send_at_once_send_once(self, placed, hook, clock):
+        let_go, others = threading.Event(), []
+        hook.answer = lambda _: (let_go.wait(10) and 200, {})
+        put_alerts(placed.store, firing())
+        first = threading.Thread(target=once, args=(placed,), kwargs={"now": clock})
+        first.start()
+        until(lambda: hook.received)
+        code = "import os, sys; from tests.test_deliver import second; second(*sys.argv[1:])"
+        command = [sys.executable, "-c", code, str(placed.settings.home), hook.url]
+        others.append(subprocess.run(command, cwd=ROOT, capture_output=True, text=True))
+        let_go.set()
+        first.join()
+        assert [(one.stdout, one.stderr) for one in others] == [("[]\n", "")]
+        assert len(hook.received) == 1
+
+    def test_a_sender_that_is_killed_is_taken_up_and_nothing_is_lost_or_doubled(
+        self, placed, hook, clock, go
+    ):
+        numbers, let_go = range(1, 9), threading.Event()
+        put_alerts(placed.store, *(firing(number) for number in numbers))
+        hook.answer = lambda _: (let_go.wait(20) and 200 if len(hook.received) == 4 else 200, {})
+        command = [sys.executable, "-m", "pipelines", "deliver", "--follow"]
+        child = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=os.environ
+            | {"FOREWARN_HOME": str(placed.settings.home), "FOREWARN_WEBHOOK_URL": hook.url},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        until(lambda: len(hook.received) == 4, seconds=60)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        let_go.set()  # the server took the fourth, and had nobody to tell so
+        clock.at = datetime.now(UTC) + timedelta(seconds=LEASE_SECONDS)
+        go()
+        assert len(hook.received) == len(numbers) + 1
+        assert {key: hook.keys.count(key) for key in hook.keys if hook.keys.count(key) > 1} == {
+            hook.keys[3]: 2
+        }
+        assert len({request.body for request in hook.received}) == len(numbers)
+
+
+def second(home, url):
+    """What another process sends meanwhile."""
+    with workspace(Settings(home=Path(home), webhook_url=url)) as place:
+        sys.stdout.write(f"{once(place, now=Clock(NOW))}\n")
+
+
+def test_what_is_detected_is_told_while_it_waits_for_the_next_step(placed, hook):
+    put_alerts(placed.store, firing())
+    keep_on(placed, 0.05)
+    assert hook.statuses == ["firing"]
+
+
+def test_a_test_alert_says_what_came_back(placed, hook, tmp_path):
+    ((name, answer),) = try_out(placed, NOW)
+    assert (name, answer.accepted, answer.said) == (
+        f"webhook 127.0.0.1:{hook.port}",
+        True,
+        "200 said",
+    )
+    assert hook.statuses == ["firing", "resolved"]
+    hook.stop()
+    ((_, answer),) = try_out(placed, NOW)
+    assert not answer.accepted
+    assert "cannot be reached" in answer.said
+    assert placed.store.alerts() == []
+
+
+def test_prometheus_can_ask_how_much_waits_and_for_how_long(placed, hook, go):
+    put_alerts(placed.store, firing(2), firing(1))
+    hook.answer = lambda _: (503, {})
+    go()
+    placed.store.judge_alert(firing(2).id, "resolved", "ann", NOW)
+    settings = replace(placed.settings, open_loopback=True)
+    app = serve.create_app(settings, now=Clock(NOW + 5 * MINUTE))
+    with TestClient(app, base_url="http://localhost", client=("127.0.0.1", 50000)) as client:
+        text = client.get("/metrics").text
+    labels = f'desk="default",receiver="webhook 127.0.0.1:{hook.port}"'
+    assert f"forewarn_deliveries_waiting{{{labels}}} 2" in text
+    assert f"forewarn_deliveries_failed{{{labels}}} 0" in text
+    assert f"forewarn_deliveries_oldest_waiting_seconds{{{labels}}} 300.0" in text
+
+
+def test_an_alert_and_what_is_to_be_told_of_it_are_saved_together(placed, hook, go):
+    with pytest.raises(ValueError, match="wanted alerts of desk"):
+        placed.store.save_detection("other", "seasonal", NOW, b"", [firing()])
+    assert go() == []
+    put_alerts(placed.store, over(1, closed_at=NOW))
+    placed.store.expire("default", NOW + MINUTE)
+    assert go() == []
+    assert hook.received == []
