@@ -4,16 +4,19 @@ import json
 import shutil
 import subprocess
 import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from tests.endpoint import free_port, wait_for
+from data.records import Alert
+from tests.endpoint import an_alert, free_port, wait_for
 
 ALERTMANAGER = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
 CONFIG = """
@@ -126,3 +129,31 @@ def alerts_at(url: str) -> list[dict]:
     """What an Alertmanager holds that still fires."""
     with urllib.request.urlopen(f"{url}/api/v2/alerts", timeout=5) as answer:
         return json.load(answer)
+
+
+class Clock:
+    """The time, as the test says."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+def over(number: int = 1, **changed: object) -> Alert:
+    """An alert that lasted half an hour."""
+    return an_alert(number, **{"detector": "seasonal"} | changed)
+
+
+def firing(number: int = 1, **changed: object) -> Alert:
+    """An alert that still fires."""
+    return over(number, **{"closed_at": None} | changed)
+
+
+def until(said: Callable[[], object], seconds: float = 20) -> None:
+    """Wait until `said()` is true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not said():
+        time.sleep(0.02)
+    assert said()
