@@ -17,9 +17,11 @@ from fastapi.testclient import TestClient
 import serve
 from data.receivers import receivers_of
 from data.settings import Settings
+from pipelines import status
 from pipelines.deliver import LEASE_SECONDS, keep_on, once, say, try_again, try_out
-from pipelines.status import look, show
+from pipelines.watching import look
 from pipelines.workspace import workspace
+from tests import desk
 from tests.endpoint import NOW, put_alerts
 from tests.receiving import Clock, Hook, firing, over, until
 
@@ -155,7 +157,7 @@ class TestWebhook:
         assert sent.n_refused == 1
         assert go() == []
         assert not say(placed)
-        show(look(placed, NOW))
+        status.show(status.look(placed, NOW))
         said = capsys.readouterr().out
         assert "1 refused" in said
         assert "refused 1 alerts (403 said): mend that, then `forewarn deliver --again`" in said
@@ -242,10 +244,20 @@ def second(home, url):
         sys.stdout.write(f"{once(place, now=Clock(NOW))}\n")
 
 
-def test_what_is_detected_is_told_while_it_waits_for_the_next_step(placed, hook):
-    put_alerts(placed.store, firing())
-    keep_on(placed, 0.05)
-    assert hook.statuses == ["firing"]
+def test_a_fault_in_a_metric_reaches_the_webhook_before_the_next_look(tmp_path, hook):
+    start, week = datetime(2026, 1, 5, tzinfo=UTC), timedelta(weeks=1)
+    with desk.placed(tmp_path, webhook_url=hook.url) as place:
+        fault = desk.with_fault(desk.wave(start, 8), start + week, 24)
+        place.history.append(desk.DESK, fault)
+        look(place, start + week, quiet=True)
+        keep_on(place, 0.01)
+        assert hook.received == []
+        look(place, start + week + timedelta(hours=4), quiet=True)
+        keep_on(place, 0.01)
+    (request,) = hook.received
+    assert request.told["status"] == "firing"
+    assert request.told["groupLabels"]["series"] == "cpu"
+    assert "cpu is" in request.told["commonAnnotations"]["summary"]
 
 
 def test_a_test_alert_says_what_came_back(placed, hook, tmp_path):
