@@ -28,8 +28,8 @@ class Receiver:
         """`text` without what nobody may read, on one line and at most 200 characters long.
 
         >>> hook = receiver("webhook", "https://ops:pa55@hooks.example.com/T0/B1?key=x", "sesame")
-        >>> hook.masked("no route to https://hooks.example.com/T0/B1?key=x, pa55, sesame")
-        'no route to ***, ***, ***'
+        >>> hook.masked("no route to https://hooks.example.com/T0/B1?key=x, pa55, sesame, /T0/B1")
+        'no route to ***, ***, ***, /***'
         """
         parts = urlsplit(self.url)
         hidden = {self.url, self.password, self.secret}

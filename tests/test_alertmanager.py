@@ -112,6 +112,15 @@ def test_a_graver_alert_takes_the_place_of_the_milder_one(place, address):
     assert alerts_at(address) == []
 
 
+def test_an_alert_that_grew_graver_just_before_it_ended_ends_as_it_was_known(place, address):
+    alert = begun(9, "memory")
+    put_alerts(place.store, alert)
+    once(place)
+    put_alerts(place.store, replace(alert, score=99.0, closed_at=datetime.now(UTC)))
+    once(place)
+    assert alerts_at(address) == []
+
+
 def test_the_next_episode_of_a_series_fires_though_the_last_was_not_told_to_end(place, address):
     first = begun(4, "disk")
     put_alerts(place.store, first)

@@ -98,7 +98,9 @@ class TestWebhook:
         hook.answer = lambda _: (500, {})
         go()
         clock.at += MINUTE
+        put_alerts(placed.store, firing(3, score=9.5, why="still so"))
         go()
+        assert len(hook.received) == 2
         assert len(set(hook.keys)) == 1, "a try and another one are one message"
         assert len({request.body for request in hook.received}) == 1
         hook.stop()
@@ -130,6 +132,15 @@ class TestWebhook:
             go()
             clock.at += timedelta(seconds=1)
         assert len(hook.received) <= 6, "rests of 1, 2, 4, 8, 16 and 30 seconds"
+
+    def test_it_hears_nothing_of_what_came_and_went_while_it_was_away(self, placed, hook, go):
+        put_alerts(placed.store, firing())
+        go()
+        placed.store.judge_alert(firing().id, "resolved", "ann", NOW)
+        placed.store.judge_alert(firing().id, "open", "ann", NOW)
+        go()
+        assert hook.statuses == ["firing"]
+        assert say(placed), "nothing is left to wait"
 
     def test_it_is_left_alone_for_as_long_as_it_asks(self, placed, hook, go, clock):
         put_alerts(placed.store, firing())
@@ -195,20 +206,14 @@ class TestWebhook:
         go()
         assert hook.statuses == ["resolved"]
 
-    def test_two_who_send_at_once_send_once(self, placed, hook, clock):
-        let_go, others = threading.Event(), []
-        hook.answer = lambda _: (let_go.wait(10) and 200, {})
+    def test_while_another_process_sends_this_one_does_not(self, placed, hook, go, clock):
         put_alerts(placed.store, firing())
-        first = threading.Thread(target=once, args=(placed,), kwargs={"now": clock})
-        first.start()
-        until(lambda: hook.received)
-        code = "import os, sys; from tests.test_deliver import second; second(*sys.argv[1:])"
-        command = [sys.executable, "-c", code, str(placed.settings.home), hook.url]
-        others.append(subprocess.run(command, cwd=ROOT, capture_output=True, text=True))
-        let_go.set()
-        first.join()
-        assert [(one.stdout, one.stderr) for one in others] == [("[]\n", "")]
-        assert len(hook.received) == 1
+        placed.store.take_lease("deliver-default", "elsewhere:1", clock.at, LEASE_SECONDS)
+        assert go() == []
+        assert hook.received == []
+        clock.at += timedelta(seconds=LEASE_SECONDS)
+        go()
+        assert hook.statuses == ["firing"]
 
     def test_a_sender_that_is_killed_is_taken_up_and_nothing_is_lost_or_doubled(
         self, placed, hook, clock, go
@@ -236,12 +241,6 @@ class TestWebhook:
             hook.keys[3]: 2
         }
         assert len({request.body for request in hook.received}) == len(numbers)
-
-
-def second(home, url):
-    """What another process sends meanwhile."""
-    with workspace(Settings(home=Path(home), webhook_url=url)) as place:
-        sys.stdout.write(f"{once(place, now=Clock(NOW))}\n")
 
 
 def test_a_fault_in_a_metric_reaches_the_webhook_before_the_next_look(tmp_path, hook):
