@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from api.auth import Reader
 from api.champion import PREFIX
+from api.deliveries import deliveries_text
 from api.opened import UNREACHABLE
 from api.problems import Problem
 from api.service import NO_MODEL, Served, Service
@@ -39,6 +40,7 @@ def metrics(service: Served, caller: Reader) -> PlainTextResponse:
         {champion.name: True for champion in mine} | faults,
         caller.sees,
     )
+    text += deliveries_text(service) if caller.sees(service.settings.desk) else ""
     return PlainTextResponse(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

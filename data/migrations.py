@@ -261,6 +261,54 @@ def tell_counters(connection: Connection) -> None:
     connection.execute(text(added))
 
 
+def create_outbox_tables(connection: Connection) -> None:
+    """What is to be told of alerts, and to whom; what fires now is to be told."""
+    meta = MetaData()
+    outbox = Table(
+        "outbox",
+        meta,
+        _name("alert_id", key=True),
+        _name("desk"),
+        Column("number", Integer, nullable=False),
+        Column("firing", Boolean, nullable=False),
+        _time("changed_at"),
+    )
+    Index("outbox_by_desk", outbox.columns.desk)
+    Table(
+        "receivers",
+        meta,
+        *(_name(name, key=True) for name in ("desk", "receiver")),
+        _time("since"),
+        Column("attempts", Integer, nullable=False),
+        _time("retry_at", nullable=True),
+        Column("error", Text, nullable=False),
+    )
+    deliveries = Table(
+        "deliveries",
+        meta,
+        *(_name(name, key=True) for name in ("receiver", "alert_id")),
+        _name("desk"),
+        Column("number", Integer, nullable=False),
+        Column("firing", Boolean, nullable=False),
+        Column("labels", Text, nullable=False),
+        _time("told_at", nullable=True),
+        *(Column(name, Text, nullable=False) for name in ("key", "body", "error")),
+        Column("attempts", Integer, nullable=False),
+        _time("retry_at", nullable=True),
+        Column("refused", Boolean, nullable=False),
+    )
+    Index("deliveries_by_alert", deliveries.columns.alert_id)
+    meta.create_all(connection, checkfirst=False)
+    connection.execute(text(TELL_ALERTS))
+
+
+TELL_ALERTS = """
+INSERT INTO outbox (alert_id, desk, number, firing, changed_at)
+SELECT id, desk, 1, closed_at IS NULL AND status NOT IN ('resolved', 'false_alarm'),
+    COALESCE(closed_at, opened_at)
+FROM alerts"""
+
+
 MIGRATIONS: list[Migration] = [
     create_store_tables,
     create_history_tables,
@@ -269,4 +317,5 @@ MIGRATIONS: list[Migration] = [
     create_replays_table,
     tell_counters,
     create_forecasts,
+    create_outbox_tables,
 ]

@@ -1,13 +1,15 @@
 """Everything an operator can set, read from the environment once, at the border."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 METRIC_DETECTORS = ("seasonal", "rare")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+ADDRESS = "wanted an address such as https://host:9093/path"
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
@@ -69,6 +71,22 @@ def _database(text: str) -> str:
     return text
 
 
+def _address(text: str) -> str:
+    parts = urlsplit(text)
+    wrong = parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0
+    if text and (wrong or parts.fragment or any(letter.isspace() for letter in text)):
+        raise ValueError
+    return text
+
+
+def _addresses(text: str) -> tuple[str, ...]:
+    found = tuple(_address(one) for one in _names(text))
+    hosts = {urlsplit(url).netloc.rpartition("@")[2] for url in found}
+    if len(hosts) < len(found):
+        raise ValueError
+    return found
+
+
 def _level(text: str) -> str:
     if text.upper() not in LEVELS:
         raise ValueError(f"wanted one of {', '.join(LEVELS)}")
@@ -115,6 +133,10 @@ class Settings:
     hot_hours: int = 48
     priority_matrix: str = ""
     limits: str = ""
+    alertmanager_url: tuple[str, ...] = field(default=(), repr=False)
+    webhook_url: str = field(default="", repr=False)
+    webhook_secret: str = field(default="", repr=False)
+    external_url: str = ""
     log_level: str = "INFO"
     prefect_api_url: str = ""
 
@@ -147,12 +169,17 @@ def variable_of(setting: str) -> str:
     return name if name.startswith("PREFECT_") else f"FOREWARN_{name}"
 
 
-SECRET = {"database_url"}  # holds a password, which no message may repeat
+# These hold passwords or tokens, which no message may repeat.
+SECRET = {"database_url", "alertmanager_url", "webhook_url", "webhook_secret"}
 READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "home": (Path, ""),
     "desk": (_name, ""),
     "database_url": (_database, ""),
     "log_level": (_level, ""),
+    # What urllib says of a wrong address repeats parts of it.
+    "alertmanager_url": (_addresses, f"{ADDRESS}; several with commas between, each host once"),
+    "webhook_url": (_address, ADDRESS),
+    "external_url": (_address, ADDRESS),
     "port": (_port, "wanted a port between 1 and 65535"),
     "allowed_hosts": (_names, ""),
     "open_loopback": (_flag, ""),

@@ -14,6 +14,7 @@ from data.rows import Written
 from data.store_alerts import AlertRows, Detection, delete_alerts
 from data.store_forecasts import ForecastRows
 from data.store_keys import KeyRows
+from data.store_outbox import OutboxRows
 from data.store_replays import ReplayRows
 from data.store_tickets import TicketRows, delete_orphans, delete_tickets
 
@@ -29,7 +30,7 @@ COUNTED = (
 )
 
 
-class Store(TicketRows, AlertRows, ForecastRows, KeyRows, ReplayRows):
+class Store(TicketRows, AlertRows, ForecastRows, OutboxRows, KeyRows, ReplayRows):
     """All rows of all desks behind one database URL.
 
     Every write is one transaction and idempotent: done twice, it changes nothing. Processes and

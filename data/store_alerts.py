@@ -12,6 +12,7 @@ from data import tables
 from data.database import EPOCH
 from data.records import Alert, AlertKind, AlertStatus, SeriesState, Trace
 from data.rows import Rows, insert, row_of, upsert, window
+from data.store_outbox import delete_outbox, note_changes
 
 LINES = ("observed", "expected", "lower", "upper")
 DETECTORS_OWN = (
@@ -50,18 +51,22 @@ class AlertRows(Rows):
         traces: Sequence[Trace] = (),
         evidence: Mapping[str, bytes] | None = None,
         states: Sequence[SeriesState] = (),
+        *,
+        saved_at: datetime | None = None,
     ) -> None:
         """Save all that one step of a detector brought, in one transaction: all of it or nothing.
 
         Of an alert that is there only what the detector owns is renewed. Its identity, opening and
         threshold stay as they were, and so do its evidence and what a person said of it.
-        `evidence` is by alert id.
+        `evidence` is by alert id. What there is to tell of the alerts stands in the outbox from
+        `saved_at` on, the watermark where that is not given.
         """
         _check_desk(desk, [*alerts, *states])
         row = {"desk": desk, "detector": detector, "watermark": watermark, "state": state}
         with self.engine.begin() as connection:
             connection.execute(upsert(connection, tables.detections), row)
             _put_alerts(connection, alerts)
+            note_changes(connection, [alert.id for alert in alerts], saved_at or watermark)
             _put_traces(connection, desk, traces)
             _put_evidence(connection, desk, evidence or {})
             _put_states(connection, states)
@@ -156,14 +161,16 @@ class AlertRows(Rows):
         verdict = verdict.values(status=status, status_by=by, status_at=at)
         with self.engine.begin() as connection:
             row = connection.execute(verdict.returning(tables.alerts)).mappings().one_or_none()
+            note_changes(connection, [id], at)
         if row is None:
             raise LookupError(f"no alert {id!r}; it was never raised, or it has expired")
         return Alert(**row)
 
 
 def delete_alerts(connection: Connection, which: ColumnElement[bool]) -> dict[str, int]:
-    """Delete these alerts, their traces and evidence; rows gone by table."""
+    """Delete these alerts, all that was kept of them and what was to be told; rows by table."""
     ids, gone = select(tables.alerts.c.id).where(which), {}
+    delete_outbox(connection, ids)
     for table in (tables.traces, tables.evidence):
         gone[table.name] = connection.execute(
             delete(table).where(table.c.alert_id.in_(ids))

@@ -4,7 +4,17 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import BigInteger, Column, Double, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
 from sqlalchemy.types import TypeDecorator
 
 from data.database import UtcTime
@@ -138,6 +148,33 @@ forecasts = Table(
     *_key("desk", "series", "direction"),
     Column("limit_value", Double, primary_key=True),
     Column("told", Text),
+)
+outbox = Table(
+    "outbox",
+    meta,
+    *_key("alert_id"),
+    Column("desk", Text),
+    Column("number", Integer),
+    Column("firing", Boolean),
+    Column("changed_at", UtcTime),
+)
+receivers = Table(
+    "receivers",
+    meta,
+    *_key("desk", "receiver"),
+    *_columns(UtcTime, "since", "retry_at"),
+    Column("attempts", Integer),
+    Column("error", Text),
+)
+deliveries = Table(
+    "deliveries",
+    meta,
+    *_key("receiver", "alert_id"),
+    *_columns(Text, "desk", "key", "body", "error"),
+    *_columns(Integer, "number", "attempts"),
+    *_columns(Boolean, "firing", "refused"),
+    *_columns(UtcTime, "told_at", "retry_at"),
+    Column("labels", Labels),
 )
 leases = Table("leases", meta, *_key("name"), Column("holder", Text), Column("expires_at", UtcTime))
 keys = Table(

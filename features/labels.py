@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-NAMED = re.compile(r"(?P<name>[^{]*)\{(?P<labels>.*)\}\s*")
-LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(?:,|$)')
-ESCAPED = {r"\"": '"', r"\\": "\\", r"\n": "\n"}
+SERIES = re.compile(r'([^{}"\s]*)\{(.*)\}', re.DOTALL)
+PAIR = re.compile(r'\s*([^\s=,{}"]+)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(?:,|\Z)', re.DOTALL)
+ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 class Series(NamedTuple):
@@ -17,24 +17,24 @@ class Series(NamedTuple):
 
 
 def parsed(key: str) -> Series:
-    """The name and labels that a series' key spells; a key without labels is all name.
+    r"""The name and labels that a series' key spells; what is not written so is all name.
 
-    >>> parsed('http_errors{service="checkout",code="500"}')
-    Series(name='http_errors', labels={'service': 'checkout', 'code': '500'})
-    >>> parsed("auth.errors_per_min")
-    Series(name='auth.errors_per_min', labels={})
+    >>> parsed('http_errors{job="api", path="/a\\"b"}')
+    Series(name='http_errors', labels={'job': 'api', 'path': '/a"b'})
+    >>> parsed("cpu of host 7").labels, parsed('cpu{host="7"').labels
+    ({}, {})
     """
-    whole = NAMED.fullmatch(key)
-    if whole is None:
+    series = SERIES.fullmatch(key.strip())
+    if series is None:
         return Series(key, {})
-    labels, place, text = {}, 0, whole["labels"]
-    while place < len(text):
-        label = LABEL.match(text, place)
-        if label is None:
+    text, found, at = series[2].strip(), {}, 0
+    while at < len(text):
+        pair = PAIR.match(text, at)
+        if pair is None:
             return Series(key, {})
-        labels[label[1]] = re.sub(r"\\.", lambda one: ESCAPED.get(one[0], one[0]), label[2])
-        place = label.end()
-    return Series(whole["name"], labels)
+        found[pair[1]] = ESCAPED.sub(lambda sign: {"n": "\n"}.get(sign[1], sign[1]), pair[2])
+        at = pair.end()
+    return Series(series[1], found)
 
 
 def group_of(key: str, by: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from data import replay_words as words
 from data.replays import Fired, ReplayTold
+from models.severity import graded
 from ops import replay_drawing, views
 from ops.alerts import desks_of
 from ops.office import Office, office_of, visitor_of
@@ -76,7 +77,7 @@ def fired(told: ReplayTold, budget: float, office: Office) -> list[dict[str, Any
 
 def row(one: Fired, titles: dict[str, str], told: ReplayTold, office: Office) -> dict[str, Any]:
     """What one line of the list shows."""
-    grade, word = views.graded(one.strength)
+    grade, word = graded(one.strength)
     return {
         "severity": grade,
         "severity_word": word,

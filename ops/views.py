@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from data.records import Alert, Trace
 from models.evidence import Again, Evidence
+from models.severity import severity, times_threshold
 
 SPANS = {
     "24h": ("Last 24 hours", timedelta(hours=24)),
@@ -23,8 +24,6 @@ STATUSES = {
     "resolved": "Resolved",
     "false_alarm": "False alarm",
 }
-# Words and shapes beside the colours: nobody should have to tell red from amber.
-SEVERITIES = ((3.0, "critical", "Critical"), (1.5, "major", "Major"), (0.0, "minor", "Minor"))
 
 
 @dataclass(frozen=True)
@@ -58,20 +57,6 @@ class Filters:
         return "/ops/alerts?" + urlencode(given | ({"page": page} if page > 1 else {}))
 
 
-def severity(alert: Alert) -> tuple[str, str]:
-    """How far above its threshold an alert came, as (class, word)."""
-    return graded(times_threshold(alert))
-
-
-def graded(ratio: float) -> tuple[str, str]:
-    """How far above its threshold a score is, as (class, word).
-
-    >>> graded(1.2), graded(4.0)
-    (('minor', 'Minor'), ('critical', 'Critical'))
-    """
-    return next((name, word) for least, name, word in SEVERITIES if not ratio < least)
-
-
 def address(path: str, **query: str) -> str:
     """A page's address with what is asked of it.
 
@@ -79,10 +64,6 @@ def address(path: str, **query: str) -> str:
     '/ops/replay?desk=it&budget=0.5'
     """
     return f"{path}?{urlencode(query)}"
-
-
-def times_threshold(alert: Alert) -> float:
-    return alert.score / alert.threshold if alert.threshold > 0 else math.inf
 
 
 def ago(at: datetime, now: datetime) -> str:

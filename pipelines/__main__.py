@@ -10,6 +10,7 @@ import typer
 from data.settings import Settings, variable_of
 from pipelines.commands import (
     audit,
+    delivery,
     detection,
     forecast,
     ingest,
@@ -45,6 +46,7 @@ for command in (
     detection.detect,
     detection.explain,
     forecast.forecast,
+    delivery.deliver,
     running.serve,
     running.flows,
     running.demo,

@@ -25,14 +25,17 @@ from prefect.types.entrypoint import EntrypointType
 
 from data import replay_words
 from data.history import Compacted
+from data.receivers import receivers_of
 from data.settings import Settings
 from pipelines import compact as upkeep
+from pipelines import deliver as sending
 from pipelines import forecast as forecasting
 from pipelines import ingest as ingestion
 from pipelines import replay as replaying
 from pipelines import replays, watching
 from pipelines import train as training
 from pipelines.console import Report, silent
+from pipelines.courier import Sent
 from pipelines.measure import reliability_of
 from pipelines.workspace import workspace
 
@@ -157,6 +160,13 @@ def detect(until: datetime | None = None) -> watching.Look:
     return found
 
 
+@flow(name="deliver")
+def deliver() -> list[Sent]:
+    """Send alerts that opened or ended to Alertmanager and to the webhook."""
+    with workspace(settings()) as place:
+        return step("send alerts", lambda _: sending.once(place))
+
+
 @flow(name="forecast")
 def forecast(until: datetime | None = None) -> forecasting.Foretold:
     """Say when series cross the limits of FOREWARN_LIMITS; nothing where it names none."""
@@ -246,20 +256,22 @@ def wait_for_server(api_url: str, seconds: float = 120.0) -> None:
 def keep_schedules() -> None:
     """Run the flows on their schedules until stopped."""
     wait_for_server(settings().prefect_api_url)
-    serve(*deployments(settings().step_seconds), limit=2)
+    serve(*deployments(settings()), limit=3)
 
 
-def deployments(step_seconds: int) -> list[RunnerDeployment]:
+def deployments(settings: Settings) -> list[RunnerDeployment]:
     """Every flow, with its schedule where it has one.
 
     Prefect loads a flow by its module: by its file it would find `pipelines/models.py` where
-    the flow means the package `models`.
+    the flow means the package `models`. Alerts are sent each minute where somebody is to be told.
     """
-    every_step = Interval(timedelta(seconds=max(step_seconds, 60)))
+    every_step = Interval(timedelta(seconds=max(settings.step_seconds, 60)))
+    every_minute = Interval(timedelta(minutes=1)) if receivers_of(settings) else None
     by_module = EntrypointType.MODULE_PATH
     return [
         detect.to_deployment("live", schedule=every_step, entrypoint_type=by_module),
         forecast.to_deployment("hourly", schedule=HOURLY, entrypoint_type=by_module),
+        deliver.to_deployment("alerts", schedule=every_minute, entrypoint_type=by_module),
         compact.to_deployment("nightly", schedule=Cron("15 2 * * *"), entrypoint_type=by_module),
         retrain.to_deployment("weekly", schedule=Cron("30 3 * * 0"), entrypoint_type=by_module),
         ingest.to_deployment("on-demand", entrypoint_type=by_module),

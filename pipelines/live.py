@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
@@ -136,7 +136,15 @@ def save(place: Workspace, live: Live, alerts: list[Alert]) -> None:
     changed = changed_states(live, desk)
     state = packed(live, terms(live.kind, place.settings))
     place.store.save_detection(
-        desk, live.kind, live.watermark, state, alerts, traces, live.evidence, changed
+        desk,
+        live.kind,
+        live.watermark,
+        state,
+        alerts,
+        traces,
+        live.evidence,
+        changed,
+        saved_at=datetime.now(UTC),
     )
     live.evidence = {}
 

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from rich.markup import escape
 
 from data.published import Pointer, open_published, pointer
+from data.receivers import receivers_of
+from data.store_outbox import Backlog
 from pipelines.console import out
 from pipelines.feeds import KINDS, Kind
 from pipelines.live import Live, Outdated, resume
@@ -14,6 +17,16 @@ from pipelines.workspace import Workspace, model_name
 MANY = 1000  # alerts that nobody has judged; more are not counted
 BEHIND = timedelta(hours=1)
 """A detector whose watermark lies further back than this has stopped."""
+UNSENT = timedelta(minutes=10)  # an alert that waits for longer waits for nobody who sends
+
+
+class Standing(NamedTuple):
+    """How one receiver of alerts stands; `error` while it cannot be reached."""
+
+    name: str
+    backlog: Backlog
+    error: str
+    refusals: list[str]
 
 
 @dataclass(frozen=True)
@@ -26,6 +39,7 @@ class Status:
     champion: Pointer | None
     detectors: dict[Kind, Live | None]  # without those that must learn anew
     open_alerts: int
+    deliveries: list[Standing]
     problems: list[str]
     now: datetime
 
@@ -47,6 +61,7 @@ def look(place: Workspace, now: datetime) -> Status:
         champion=champion,
         detectors=detectors,
         open_alerts=len(place.store.alerts(desks=[desk], status="open", limit=MANY)),
+        deliveries=deliveries_of(place),
         problems=trouble,
         now=now,
     )
@@ -66,6 +81,37 @@ def champion_of(place: Workspace) -> tuple[Pointer | None, list[str]]:
     return found, []
 
 
+def deliveries_of(place: Workspace) -> list[Standing]:
+    """How each receiver of alerts that the settings name stands."""
+    desk, store = place.settings.desk, place.store
+    found = []
+    for receiver in receivers_of(place.settings):
+        state, name = store.receiver_state(desk, receiver.name), receiver.name
+        error = state.error if state else ""
+        backlog = store.backlog(desk, name)
+        found.append(Standing(name, backlog, error, store.refusals(desk, name)))
+    return found
+
+
+def undelivered(standing: Standing, now: datetime) -> list[str]:
+    """What keeps a receiver from hearing of alerts."""
+    name, (n_waiting, oldest_at, n_failed), error, refusals = standing
+    found = []
+    if n_failed:
+        found.append(
+            f"{name} refused {n_failed:,} alerts ({'; '.join(refusals)}): "
+            "mend that, then `forewarn deliver --again`"
+        )
+    if error:
+        found.append(f"{name} is away ({error}): {n_waiting:,} alerts wait and are tried again")
+    elif oldest_at is not None and now - oldest_at > UNSENT:
+        found.append(
+            f"{n_waiting:,} alerts wait for {name} since {oldest_at:%Y-%m-%d %H:%M} UTC: "
+            "`forewarn deliver --follow` sends them, `forewarn detect --follow` too"
+        )
+    return found
+
+
 def problems(status: Status) -> list[str]:
     """What keeps this desk from being served well, each with what to do about it."""
     found = []
@@ -83,6 +129,8 @@ def problems(status: Status) -> list[str]:
                 f"The {kind} were last looked at {live.watermark:%Y-%m-%d %H:%M} UTC: "
                 "`forewarn detect --follow` keeps looking"
             )
+    for standing in status.deliveries:
+        found.extend(undelivered(standing, status.now))
     return found
 
 
@@ -106,6 +154,9 @@ def show(status: Status) -> None:
             out.print(f"[bold]{kind.capitalize():<10}[/] {state_of(live)}")
     more = " or more" if status.open_alerts == MANY else ""
     out.print(f"[bold]Alerts[/]     {status.open_alerts:,}{more} open")
+    for name, backlog, _, _ in status.deliveries:
+        said = f"{name}: {backlog.n_waiting:,} waiting, {backlog.n_failed:,} refused"
+        out.print(f"[bold]Delivery[/]   {escape(said)}")
     for problem in status.problems:
         out.print(f"[yellow]![/] {escape(problem)}")
 

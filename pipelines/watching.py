@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from data.records import Alert
+from pipelines import deliver
 from pipelines.console import Report, err, out, progress, silent
 from pipelines.detect import detect
 from pipelines.feeds import KINDS, Kind
@@ -98,12 +99,15 @@ def alone(place: Workspace) -> Iterator[Callable[[], None]]:
 
 
 def follow(place: Workspace) -> None:
-    """Look once a step until stopped; each alert that opens or closes is a line."""
+    """Look once a step until stopped, and tell whom the settings name.
+
+    Each alert that opens or closes is a line.
+    """
     known = look(place, datetime.now(UTC))
     say(known)
     out.print("Looking on. Stop with Ctrl-C; nothing is lost")
     while True:
-        time.sleep(seconds_to_next(time.time(), place.settings.step_seconds))
+        deliver.keep_on(place, seconds_to_next(time.time(), place.settings.step_seconds))
         try:
             found = look(place, datetime.now(UTC), known, quiet=True)
         except TimeoutError as error:

@@ -78,6 +78,8 @@ def test_the_module_is_the_command(tickets, tmp_path):
         ("similar vpn --id 1", "wanted either TEXT or --id"),
         ("similar --id 9", "desk 'it' has no ticket '9'"),
         ("detect --until 2999-01-01", "--until wants a time that has passed"),
+        ("deliver", "wanted FOREWARN_ALERTMANAGER_URL or FOREWARN_WEBHOOK_URL, got neither"),
+        ("deliver --test --follow", "wanted one of --follow, --test and --flow"),
         ("detect --follow --flow", "--follow goes on by itself"),
         ("replay metrics t.csv --out o", "t.csv has no column for timestamp"),
         ("replay metrics t.csv --out o --budget 0", "the budget must be above 0"),
@@ -113,6 +115,8 @@ def test_what_is_wrong_is_said_in_one_line(forewarn, tickets, tmp_path, argument
 @pytest.mark.parametrize(
     ("variable", "value", "wanted"),
     [
+        ("FOREWARN_ALERTMANAGER_URL", "am:ada@example.com", "FOREWARN_ALERTMANAGER_URL cannot be"),
+        ("FOREWARN_WEBHOOK_URL", "http://ada@example.com:x", "wanted an address such as https://"),
         ("FOREWARN_STEP_SECONDS", "soon", "FOREWARN_STEP_SECONDS is 'soon'"),
         ("FOREWARN_LOG_LEVEL", "loud", "FOREWARN_LOG_LEVEL is 'loud'"),
         ("FOREWARN_DATABASE_URL", "mysql://me:secret@x/y", "FOREWARN_DATABASE_URL cannot be read"),
