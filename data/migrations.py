@@ -229,9 +229,28 @@ def keep_evidence(connection: Connection) -> None:
     meta.create_all(connection, checkfirst=False)
 
 
+def plan_maintenance(connection: Connection) -> None:
+    """Maintenance windows."""
+    meta = MetaData()
+    planned = Table(
+        "maintenance",
+        meta,
+        _name("id", key=True),
+        _name("desk"),
+        *(_time(name) for name in ("starts_at", "ends_at", "created_at")),
+        _time("removed_at", nullable=True),
+        *(Column(name, Text, nullable=False) for name in ("series", "categories")),
+        Column("weekly", Boolean, nullable=False),
+        *(Column(name, Text, nullable=False) for name in ("note", "created_by")),
+    )
+    Index("maintenance_by_desk", planned.columns.desk, planned.columns.starts_at)
+    meta.create_all(connection, checkfirst=False)
+
+
 MIGRATIONS: list[Migration] = [
     create_store_tables,
     create_history_tables,
     number_changes,
     keep_evidence,
+    plan_maintenance,
 ]

@@ -4,7 +4,17 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import BigInteger, Column, Double, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
 from sqlalchemy.types import TypeDecorator
 
 from data.database import UtcTime
@@ -95,6 +105,15 @@ incidents = Table(
     *_columns(Text, "title", "origin"),
     *_columns(UtcTime, "onset_at", "ended_at"),
     *_columns(Names, "categories", "series"),
+)
+maintenance = Table(
+    "maintenance",
+    meta,
+    *_key("id"),
+    *_columns(Text, "desk", "note", "created_by"),
+    *_columns(UtcTime, "starts_at", "ends_at", "created_at", "removed_at"),
+    *_columns(Names, "series", "categories"),
+    Column("weekly", Boolean),
 )
 detections = Table(
     "detections",

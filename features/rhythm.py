@@ -15,14 +15,14 @@ NEAR = np.timedelta64(2, "D")  # from a moment in UTC, no zone's date lies furth
 
 
 class Calendar(NamedTuple):
-    """A place's clock and days off: `seconds[i]` are added to UTC from `since[i]` on (unix seconds).
+    """A clock and days off: `seconds[i]` are added to UTC from `since[i]` on (unix seconds).
 
     `days_off` are local dates as days since 1970, in order: the week takes each for a Sunday.
     """
 
     since: np.ndarray
     seconds: np.ndarray
-    days_off: np.ndarray = np.zeros(0, np.int64)  # noqa: RUF012
+    days_off: np.ndarray = np.zeros(0, np.int64)
 
 
 def calendar(zone: str, days_off: str = "") -> Calendar:

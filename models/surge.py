@@ -4,7 +4,14 @@ from typing import Self
 
 import numpy as np
 
-from features.rhythm import DAY_SECONDS, WEEK_SECONDS, Calendar, calendar, local_seconds, slot_of_week
+from features.rhythm import (
+    DAY_SECONDS,
+    WEEK_SECONDS,
+    Calendar,
+    calendar,
+    local_seconds,
+    slot_of_week,
+)
 from models.columns import Columns
 
 HOURS = 168  # of the week

@@ -32,6 +32,7 @@ from pipelines import train as training
 from pipelines import watching
 from pipelines.console import Report, silent
 from pipelines.measure import reliability_of
+from pipelines.windows import known_windows
 from pipelines.workspace import workspace
 
 T = TypeVar("T")
@@ -166,7 +167,9 @@ def replay(
     allowed = replaying.with_budget(settings(), budget)
     told = step(
         f"replay {kind}",
-        lambda _: run(Path(path), Path(out), allowed, mapping=mapping),
+        lambda _: run(
+            Path(path), Path(out), allowed, mapping=mapping, left_alone=known_windows(allowed)
+        ),
     )
     table = [{"alerts": told.n_alerts, "weeks": round(told.weeks, 2), "rows": told.n_points}]
     create_table_artifact(key=f"replay-{kind}", table=table, description="What would have fired")

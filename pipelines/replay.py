@@ -25,7 +25,9 @@ from models.watch import Change, Watch
 from pipelines.alerts import Told as Numbers
 from pipelines.alerts import utc, why
 from pipelines.console import Report, silent
-from pipelines.feeds import TARGET, TOTAL
+from pipelines.days_off import days_off
+from pipelines.feeds import METRICS, TARGET, TICKETS, TOTAL
+from pipelines.windows import NOTHING, LeftAlone
 from pipelines.writing import rejects_beside, written
 
 POINT_COLUMNS = ("timestamp", "value", "expected", "lower", "upper", "score", "alert")
@@ -64,6 +66,7 @@ def replay_metrics(
     settings: Settings,
     *,
     mapping: dict[str, str] | None = None,
+    left_alone: LeftAlone = NOTHING,
     report: Report = silent,
 ) -> Told:
     """Replay each metric file under `path`; the same tree of score files is written under `out`.
@@ -79,7 +82,8 @@ def replay_metrics(
             )
             points = joined(chunks)
         of_all = partly(report, number, len(targets))
-        write_scores(replayed_points(points, settings, told, of_all), target)
+        scored = replayed_points(points, settings, told, of_all, left_alone)
+        write_scores(scored, target)
         told.n_files, told.n_points = number + 1, told.n_points + len(points.values)
         told.n_rejected += rejects.n
     return told
@@ -138,7 +142,13 @@ class Scored:
     alerting: np.ndarray  # (n_points,) bool
 
 
-def replayed_points(points: Points, settings: Settings, told: Told, report: Report) -> Scored:
+def replayed_points(
+    points: Points,
+    settings: Settings,
+    told: Told,
+    report: Report,
+    left_alone: LeftAlone = NOTHING,
+) -> Scored:
     """Every point scored; series of one interval run side by side on one grid."""
     keys, series = np.unique(points.series.astype(str), return_inverse=True)
     steps = np.array([interval(points.at[series == one]) for one in range(len(keys))])
@@ -151,7 +161,10 @@ def replayed_points(points: Points, settings: Settings, told: Told, report: Repo
         found = replay(
             Watch(
                 DETECTORS[settings.metric_detector](
-                    len(members), step_seconds=int(step), timezone=settings.timezone
+                    len(members),
+                    step_seconds=int(step),
+                    timezone=settings.timezone,
+                    days_off=days_off(settings),
                 ),
                 float("nan"),
                 n_series=len(members),
@@ -160,6 +173,7 @@ def replayed_points(points: Points, settings: Settings, told: Told, report: Repo
             times,
             matrix,
             budget_per_week=settings.metric_budget,
+            **left_alone.masks(METRICS, keys[members].tolist(), times),
             progress=report,
         )
         row = np.searchsorted(times, points.at[chosen], side="right") - 1
@@ -232,6 +246,7 @@ def replay_tickets(
     settings: Settings,
     *,
     mapping: dict[str, str] | None = None,
+    left_alone: LeftAlone = NOTHING,
     report: Report = silent,
 ) -> Told:
     """Replay a ticket file; one row an alert is written to `out`."""
@@ -258,12 +273,24 @@ def replay_tickets(
     end = at.max() + SECOND  # the last ticket too
     times, values = counts(at, labels, keys, day_of(at.min()), end, step)
     watch = Watch(
-        Surge(len(keys), step_seconds=step, timezone=settings.timezone),
+        Surge(
+            len(keys),
+            step_seconds=step,
+            timezone=settings.timezone,
+            days_off=days_off(settings),
+        ),
         float("nan"),
         n_series=len(keys),
         step_seconds=step,
     )
-    found = replay(watch, times, values, budget_per_week=settings.ticket_budget, progress=report)
+    found = replay(
+        watch,
+        times,
+        values,
+        budget_per_week=settings.ticket_budget,
+        **left_alone.masks(TICKETS, keys, times),
+        progress=report,
+    )
     count(told, found, "surge", keys, times)
     shown = Shown(keys, times, by_the_hour(values, found, step))
     tickets = Tickets(at, np.array(labels), np.timedelta64(step, "s"))

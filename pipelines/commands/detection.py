@@ -105,6 +105,7 @@ def replay_metrics(
     from pipelines import console
     from pipelines.replay import replay_metrics as run
     from pipelines.replay import with_budget
+    from pipelines.windows import known_windows
 
     settings = with_budget(settings_of(context), budget)
     mapping = mapping_of(maps)
@@ -112,7 +113,14 @@ def replay_metrics(
         told = run_flow(context, "replay", "metrics", str(path), str(out), mapping, budget)
     else:
         with console.progress("replay") as report:
-            told = run(path, out, settings, mapping=mapping, report=report)
+            told = run(
+                path,
+                out,
+                settings,
+                mapping=mapping,
+                left_alone=known_windows(settings),
+                report=report,
+            )
     say_told(told, settings.metric_budget, out)
 
 
@@ -134,6 +142,7 @@ def replay_tickets(
     from pipelines import console
     from pipelines.replay import replay_tickets as run
     from pipelines.replay import with_budget
+    from pipelines.windows import known_windows
 
     settings = with_budget(settings_of(context), budget)
     mapping = mapping_of(maps)
@@ -141,7 +150,14 @@ def replay_tickets(
         told = run_flow(context, "replay", "tickets", str(path), str(out), mapping, budget)
     else:
         with console.progress("replay") as report:
-            told = run(path, out, settings, mapping=mapping, report=report)
+            told = run(
+                path,
+                out,
+                settings,
+                mapping=mapping,
+                left_alone=known_windows(settings),
+                report=report,
+            )
     say_told(told, settings.ticket_budget, out)
 
 
