@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from threadpoolctl import threadpool_limits
 
-from api import alerts, health, logs, native, problems, series, similar
+from api import alerts, health, logs, maintenance, native, problems, series, similar
 from api.champion import POLL_SECONDS, Champions
 from api.guard import Guard
 from api.indexes import Indexes
@@ -39,8 +39,8 @@ def create_app(
         lifespan=lambda _: running(service, poll_seconds),
     )
     app.state.service = service
-    for routes in (native.router, similar.router, alerts.router, series.router, health.router):
-        app.include_router(routes)
+    for part in (native, similar, alerts, series, maintenance, health):
+        app.include_router(part.router)
     app.mount("/ops", page.create(settings, service.store, service.champions.all, now))
     app.add_api_route("/", to_page, include_in_schema=False)
     problems.install(app)

@@ -64,6 +64,15 @@ def new_maintenance(
     )
 
 
+def exactly(name: str) -> str:
+    """A glob that fits this name and no other.
+
+    >>> exactly("disk[0]")
+    'disk[[]0]'
+    """
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
+
 def spans(
     one: Maintenance, start: datetime, stop: datetime, zone: ZoneInfo
 ) -> list[tuple[datetime, datetime]]:
@@ -71,7 +80,7 @@ def spans(
 
     >>> berlin, at = ZoneInfo("Europe/Berlin"), datetime(2026, 3, 22, 1, tzinfo=UTC)
     >>> sunday = Maintenance("m", "it", at, at + timedelta(hours=2), weekly=True)
-    >>> for begin, end in spans(sunday, at, at + 2 * WEEK, berlin):
+    >>> for begin, end in spans(sunday, at, at + WEEK + timedelta(hours=3), berlin):
     ...     print(begin.astimezone(berlin), end - begin)
     2026-03-22 02:00:00+01:00 2:00:00
     2026-03-29 03:00:00+02:00 1:00:00

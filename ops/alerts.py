@@ -15,6 +15,7 @@ from models.evidence import again, unpacked
 from ops import views
 from ops.office import Office, Visitor, checked_form, office_of, visitor_of
 from ops.rendering import rendered
+from ops.resting import LASTS, resting
 
 PAGE_ROWS = 50
 COUNTED = 1000  # beyond that many alerts the badges say "1000+"
@@ -73,6 +74,8 @@ def alert(request: Request) -> Response:
         members=found.members if len(found.members) > 1 else (),
         group=found.group_key,
         near=near(office, visitor, found),
+        lasts=LASTS,
+        resting=resting(office, found),
         **explained(office, found),
     )
 

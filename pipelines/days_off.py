@@ -39,7 +39,7 @@ def own_days(file: Path) -> frozenset[date]:
         rows = csv.DictReader(opened)
         if "date" not in (rows.fieldnames or ()):
             raise ValueError(
-                f"{file}: wanted a column date, got {', '.join(rows.fieldnames or ())}"
+                f"{file}: wanted a column date, got {', '.join(rows.fieldnames or ()) or 'nothing'}"
             )
         return frozenset(_date(file, rows.line_num, row["date"] or "") for row in rows)
 

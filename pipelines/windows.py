@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from data.maintenance import spans
+from data.maintenance import exactly, spans
 from data.records import Incident
 from data.settings import Settings
 from features.windows import ALL, Window, matching, muted
@@ -42,7 +42,8 @@ def incidents_of(place: Workspace, kind: Kind, start: datetime, stop: datetime) 
     return [
         Window(instant(floor(begin, step)), instant(end), globs)
         for begin, end, one in declared(place, stop)
-        if end > start and (globs := globs_of(kind, named(one.series), named(one.categories)))
+        if end > start
+        and (globs := globs_of(kind, [*map(exactly, one.series)], [*map(exactly, one.categories)]))
     ]
 
 
@@ -54,16 +55,7 @@ def declared(place: Workspace, stop: datetime) -> Iterator[tuple[datetime, datet
             yield one.onset_at, end, one
 
 
-def named(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Names as globs that fit nothing else.
-
-    >>> named(("disk[0]",))
-    ('disk[[]0]',)
-    """
-    return tuple("".join(f"[{x}]" if x in "*?[" else x for x in name) for name in names)
-
-
-def globs_of(kind: Kind, series: tuple[str, ...], categories: tuple[str, ...]) -> tuple[str, ...]:
+def globs_of(kind: Kind, series: Sequence[str], categories: Sequence[str]) -> tuple[str, ...]:
     """What of this kind is meant: all where nothing is named at all.
 
     Tickets of a category also count towards the total, so whatever names one means the total too.
@@ -76,7 +68,7 @@ def globs_of(kind: Kind, series: tuple[str, ...], categories: tuple[str, ...]) -
     if not series and not categories:
         return ALL
     if kind != TICKETS:
-        return series
+        return tuple(series)
     return (*categories, TOTAL) if categories else ()
 
 
