@@ -27,15 +27,13 @@ class MaintenanceRows(Rows):
         self, desks: Collection[str] | None = None, *, since: datetime | None = None
     ) -> list[Maintenance]:
         """Windows of these desks (None: of all), by their start; with `since` what holds after."""
-        columns = tables.maintenance.columns
-        after = and_(
-            or_(columns.weekly.is_(True), columns.ends_at > since),
-            or_(columns.removed_at.is_(None), columns.removed_at > since),
-        )
-        return self._maintenances(
-            *([] if desks is None else [columns.desk.in_(desks)]),
-            *([] if since is None else [after]),
-        )
+        columns, which = tables.maintenance.columns, []
+        if desks is not None:
+            which.append(columns.desk.in_(desks))
+        if since is not None:
+            which.append(or_(columns.weekly.is_(True), columns.ends_at > since))
+            which.append(or_(columns.removed_at.is_(None), columns.removed_at > since))
+        return self._maintenances(*which)
 
     def remove_maintenance(self, id: str, at: datetime) -> bool:
         """Let a window hold no more from `at` on; False: unknown, over, or removed before."""
