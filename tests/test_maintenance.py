@@ -5,9 +5,13 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pytest
 
 from data.maintenance import exactly, new_maintenance, spans
 from data.records import Incident, Ticket
+from models.replay import replay
+from models.seasonal import Seasonal
+from models.watch import Watch
 from pipelines.detect import advance, begin, resume, save
 from pipelines.feeds import METRICS, SILENCE, TICKETS, TOTAL
 from pipelines.replay import replay_metrics
@@ -133,8 +137,9 @@ def test_a_killed_look_sees_the_same_windows_when_it_goes_on(tmp_path):
         np.testing.assert_array_equal(array, same)
 
 
-def test_a_silence_in_a_maintenance_is_none_and_one_after_it_is_told(tmp_path):
-    quiet = between(CALM, START, NIGHT + STEP)
+@pytest.mark.parametrize("stops", [NIGHT - 3 * STEP, NIGHT + STEP], ids=["just before", "in it"])
+def test_a_silence_in_a_maintenance_is_none_and_one_after_it_is_told(tmp_path, stops):
+    quiet = between(CALM, START, stops)
     with placed(tmp_path) as place:
         metrics(place, quiet)
         place.store.put_maintenance(planned())
@@ -236,6 +241,19 @@ def test_in_a_replay_an_incident_may_alert_and_a_maintenance_may_not(tmp_path):
     assert rows[f"{NIGHT + HOUR:%Y-%m-%d %H:%M:%S}"]["alert"] == "0"
     assert rows[f"{NIGHT + HOUR:%Y-%m-%d %H:%M:%S}"]["score"] == ""
     assert told.n_alerts >= 1
+
+
+def test_in_a_replay_what_was_an_incident_raises_no_threshold():
+    values = with_fault(wave(START, 10), START + 7 * DAY, 3).values[:, None]
+    at = wave(START, 10).at.astype("datetime64[s]")
+    fault = ((at >= np.datetime64("2026-01-12")) & (at < np.datetime64("2026-01-12T03")))[:, None]
+    last = {}
+    for name, left_out in (("declared", fault), ("unknown", None)):
+        watch = Watch(Seasonal(1, 900), np.nan, n_series=1, step_seconds=900)
+        seen = replay(watch, at, values, budget_per_week=1, left_out=left_out)
+        last[name] = seen.thresholds[-1]
+        assert seen.alerting[fault].any()
+    assert last["declared"] < last["unknown"]
 
 
 # Tickets

@@ -50,7 +50,7 @@ def test_a_maintenance_is_planned_listed_and_called_off(forewarn, monkeypatch): 
         (["--until", LONG_AHEAD, "--every", "week"], "must be shorter than a week"),
         (
             ["--until", LONG_AHEAD, "--series", "chekout_*"],
-            "fits none of 1 series; is it 'checkout",
+            "fits none of 1 series; is it",
         ),
         (["--until", LONG_AHEAD, "--series", ""], "a glob must have 1 to 300"),
     ],
