@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 ALL = ("*",)
+TOTAL = "total"  # what the count of all tickets is called, beside the categories
 
 
 class Window(NamedTuple):
@@ -41,11 +42,28 @@ def muted(windows: Sequence[Window], keys: Sequence[str], times: np.ndarray) -> 
     return mask
 
 
+def globs_of(series: Sequence[str], categories: Sequence[str], *, tickets: bool) -> tuple[str, ...]:
+    """What is meant of the series, or of the `tickets`: all of both where neither is named.
+
+    Tickets of a category also count towards the total, so whatever names one means the total too.
+
+    >>> globs_of((), ("vpn",), tickets=False), globs_of((), ("vpn",), tickets=True)
+    ((), ('vpn', 'total'))
+    >>> globs_of((), (), tickets=True)
+    ('*',)
+    """
+    if not series and not categories:
+        return ALL
+    if not tickets:
+        return tuple(series)
+    return (*categories, TOTAL) if categories else ()
+
+
 def matching(globs: Sequence[str], keys: Sequence[str]) -> np.ndarray:
     """Which keys one of the globs matches, shape (n_keys,), bool.
 
     >>> matching(["vpn_*", "cpu"], ["cpu", "cpu2", "vpn_errors"])
     array([ True, False,  True])
     """
-    fits = re.compile("|".join(map(translate, globs))).match
+    fits = re.compile("|".join(map(translate, globs)) or "(?!)").match
     return np.array([fits(key) is not None for key in keys], bool)

@@ -5,8 +5,9 @@ from datetime import datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from data.maintenance import exactly, now_or_next
+from data.maintenance import now_or_next
 from data.records import Alert, Maintenance
+from features.windows import globs_of, matching
 from ops import views
 from ops.office import Office
 
@@ -39,10 +40,15 @@ def line(one: Maintenance, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
 
 def resting(office: Office, alert: Alert) -> dict[str, Any] | None:
     """The window that an alert's series rests in now; None where it is heard."""
-    now, name = office.now(), exactly(alert.key)
+    now = office.now()
     for one in office.store().maintenances([alert.desk], since=now):
-        meant = one.categories if alert.kind == "surge" else one.series
         span = now_or_next(one, now, office.zone)
-        if name in meant and span and span[0] <= now:
+        if span and span[0] <= now and is_meant(one, alert):
             return line(one, now, office.zone)
     return None
+
+
+def is_meant(one: Maintenance, alert: Alert) -> bool:
+    """Whether a window is for what an alert is about."""
+    globs = globs_of(one.series, one.categories, tickets=alert.kind == "surge")
+    return bool(matching(globs, [alert.key])[0])

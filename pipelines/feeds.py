@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from features.grid import counts, regular
+from features.windows import TOTAL as TOTAL
 from pipelines.workspace import Workspace
 
 Kind = Literal["metrics", "tickets", "silence"]
@@ -16,7 +17,6 @@ TICKETS: Kind = "tickets"
 SILENCE: Kind = "silence"  # of metrics: that no points come
 JUDGED: tuple[Kind, ...] = (METRICS, TICKETS)  # by how far they are from what is expected
 KINDS: tuple[Kind, ...] = (*JUDGED, SILENCE)
-TOTAL = "total"
 TARGET = "category"  # what tickets are counted by
 SPAN = timedelta(hours=12)  # about what is read at once, and what a kill costs at most
 

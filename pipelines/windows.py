@@ -12,8 +12,8 @@ import numpy as np
 from data.maintenance import exactly, spans
 from data.records import Incident
 from data.settings import Settings
-from features.windows import ALL, Window, matching, muted
-from pipelines.feeds import JUDGED, TICKETS, TOTAL, Kind, floor, instant
+from features.windows import Window, globs_of, matching, muted
+from pipelines.feeds import JUDGED, TICKETS, Kind, floor, instant
 from pipelines.workspace import Workspace, workspace
 
 SETTLES = timedelta(minutes=30)  # after an incident's end, until all is as usual again
@@ -31,7 +31,7 @@ def maintenance_of(place: Workspace, kind: Kind, start: datetime, stop: datetime
     return [
         Window(instant(floor(begin, step)), instant(end), globs)
         for one in place.store.maintenances([place.settings.desk])
-        if (globs := globs_of(kind, one.series, one.categories))
+        if (globs := globs_of(one.series, one.categories, tickets=kind == TICKETS))
         for begin, end in spans(one, start, stop, zone)
     ]
 
@@ -42,8 +42,7 @@ def incidents_of(place: Workspace, kind: Kind, start: datetime, stop: datetime) 
     return [
         Window(instant(floor(begin, step)), instant(end), globs)
         for begin, end, one in declared(place, stop)
-        if end > start
-        and (globs := globs_of(kind, [*map(exactly, one.series)], [*map(exactly, one.categories)]))
+        if end > start and (globs := incident_globs(kind, one))
     ]
 
 
@@ -55,21 +54,10 @@ def declared(place: Workspace, stop: datetime) -> Iterator[tuple[datetime, datet
             yield one.onset_at, end, one
 
 
-def globs_of(kind: Kind, series: Sequence[str], categories: Sequence[str]) -> tuple[str, ...]:
-    """What of this kind is meant: all where nothing is named at all.
-
-    Tickets of a category also count towards the total, so whatever names one means the total too.
-
-    >>> globs_of("metrics", (), ("vpn",)), globs_of("tickets", (), ("vpn",))
-    ((), ('vpn', 'total'))
-    >>> globs_of("silence", (), ())
-    ('*',)
-    """
-    if not series and not categories:
-        return ALL
-    if kind != TICKETS:
-        return tuple(series)
-    return (*categories, TOTAL) if categories else ()
+def incident_globs(kind: Kind, one: Incident) -> tuple[str, ...]:
+    """What an incident touches. It names series and categories as they are, not as globs."""
+    names = ([exactly(name) for name in told] for told in (one.series, one.categories))
+    return globs_of(*names, tickets=kind == TICKETS)
 
 
 class LeftAlone(NamedTuple):

@@ -194,6 +194,25 @@ def test_a_form_without_our_token_or_with_a_key_that_may_only_look_mutes_nothing
     assert [window.removed_at for window in store.maintenances()] == [None]
 
 
+@pytest.mark.parametrize(
+    ("kind", "named", "rests"),
+    [
+        ("metric", {"series": ["vpn_*"]}, True),
+        ("metric", {"series": ["disk_*"]}, False),
+        ("metric", {"categories": ["vpn*"]}, False),
+        ("surge", {"series": ["vpn_*"]}, False),
+        ("silent", {}, True),
+    ],
+)
+def test_an_alert_says_that_its_series_rests(browser, store, kind, named, rests):
+    alert = an_alert(1, kind=kind)
+    put_alerts(store, alert)
+    one = new_maintenance("default", NOW - HOUR, NOW + HOUR, by="ada", now=NOW, **named)
+    store.put_maintenance(one)
+    sign_in(browser, put_key(store, "read"))
+    assert ("Muted by ada until" in browser.get(f"/ops/alerts/{alert.id}").text) == rests
+
+
 def test_a_surge_rests_by_its_kind_of_tickets(browser, store):
     surge = an_alert(1, kind="surge", key="vpn")
     put_alerts(store, surge)
