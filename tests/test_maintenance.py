@@ -9,11 +9,13 @@ import pytest
 
 from data.maintenance import exactly, new_maintenance, spans
 from data.records import Incident, Ticket
+from models.evidence import again, unpacked
 from models.replay import replay
 from models.seasonal import Seasonal
 from models.watch import Watch
 from pipelines.detect import advance, begin, resume, save
 from pipelines.feeds import METRICS, SILENCE, TICKETS, TOTAL
+from pipelines.live import Outdated
 from pipelines.replay import replay_metrics
 from pipelines.windows import left_alone, windows_of
 from tests.desk import DESK, STEP, between, placed, rows_of, table, wave, with_fault
@@ -176,6 +178,37 @@ def test_the_second_week_of_a_weekly_maintenance_mutes_too(tmp_path):
         place.store.put_maintenance(week_before)
         watched(place)
         assert raised(place) == []
+
+
+# Days off
+
+
+def test_an_alert_near_a_holiday_is_worked_out_again_from_what_was_kept(tmp_path):
+    own = tmp_path / "off.csv"
+    own.write_text(f"date\n{NIGHT:%Y-%m-%d}\n")
+    settings = {"holidays": ("DE-BY",), "days_off": str(own), "timezone": "Europe/Berlin"}
+    with placed(tmp_path, **settings) as place:
+        metrics(place, SPIKE)
+        watched(place)
+        (alert,) = raised(place)
+        evidence = unpacked(place.store.evidence(alert.id))
+    assert evidence.made_with["days_off"] == f"{NIGHT:%Y-%m-%d}"  # and not those of sixty years
+    assert again(evidence).same
+
+
+def test_with_other_holidays_all_is_learnt_anew_and_a_day_of_ones_own_waits(tmp_path):
+    own = tmp_path / "off.csv"
+    own.write_text("date\n2026-08-14\n")
+    with placed(tmp_path, holidays=("DE-BY",), days_off=str(own)) as place:
+        metrics(place, CALM)
+        save(place, begin(place, METRICS, LIVE), [])
+        own.write_text("date\n2026-08-14\n2026-08-15\n")
+        assert resume(place, METRICS).made_with["days_off"].count("2026-08-1") == 2
+    with (
+        placed(tmp_path, holidays=("US",), days_off=str(own)) as place,
+        pytest.raises(Outdated, match="holidays of DE-BY"),
+    ):
+        resume(place, METRICS)
 
 
 # Incidents that are declared
