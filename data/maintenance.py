@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from data.records import Maintenance
 
 WEEK = timedelta(weeks=1)
+LONGEST = timedelta(days=92)  # a year mistyped would silence a desk for good
 MOST_GLOBS = 100
 MOST_LETTERS = 300
 
@@ -43,6 +44,9 @@ def new_maintenance(
         )
     if weekly and ends_at - starts_at >= WEEK:
         raise ValueError("a weekly maintenance must be shorter than a week; leave out every week")
+    if ends_at - starts_at > LONGEST:
+        n_days = (ends_at - starts_at).days
+        raise ValueError(f"a maintenance must last at most {LONGEST.days} days, got {n_days}")
     globs = (*series, *categories)
     if any(not 0 < len(glob) <= MOST_LETTERS or not glob.isprintable() for glob in globs):
         raise ValueError(f"a glob must have 1 to {MOST_LETTERS} printable letters, such as vpn_*")

@@ -35,6 +35,8 @@ def public(place: str) -> frozenset[date]:
 
 def own_days(file: Path) -> frozenset[date]:
     """The dates of a CSV file with a column `date` (2026-12-24); its other columns are notes."""
+    if not file.is_file():
+        raise ValueError(f"FOREWARN_DAYS_OFF names no file: {file}")
     with file.open(newline="", encoding="utf-8-sig") as opened:
         rows = csv.DictReader(opened)
         if "date" not in (rows.fieldnames or ()):

@@ -148,3 +148,5 @@ def test_a_file_of_own_days_that_cannot_be_read_says_where(tmp_path, text, wante
     file.write_text(text)
     with pytest.raises(ValueError, match=wanted):
         days_off(Settings(days_off=str(file)))
+    with pytest.raises(ValueError, match="FOREWARN_DAYS_OFF names no file"):
+        days_off(Settings(days_off=str(tmp_path / "none.csv")))

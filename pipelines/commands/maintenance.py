@@ -1,6 +1,7 @@
 """`forewarn maintenance`: times in which nobody is woken and nothing is learnt."""
 
-import getpass
+import os
+import pwd
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -66,7 +67,7 @@ def add(
         categories=tuple(category or ()),
         weekly=every is not None,
         note=note,
-        by=getpass.getuser(),
+        by=user(),
         now=now,
     )
     with workspace(settings) as place:
@@ -117,6 +118,14 @@ def remove(
         if not mine or not place.store.remove_maintenance(id, datetime.now(UTC)):
             raise LookupError(f"no maintenance {id!r} goes on or is to come; `list` shows all")
     out.print(f"Maintenance {id} holds no more")
+
+
+def user() -> str:
+    """Who is at the command line."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # in a container there may be nobody by that number
+        return f"user {os.getuid()}"
 
 
 def moment(option: str, text: str, zone: ZoneInfo) -> datetime:
