@@ -16,6 +16,7 @@ from api import (
     forecasts,
     health,
     logs,
+    maintenance,
     native,
     problems,
     remote_write,
@@ -52,8 +53,8 @@ def create_app(
         lifespan=lambda _: running(service, poll_seconds),
     )
     app.state.service = service
-    for routes in (native, similar, alerts, series, forecasts, remote_write, health):
-        app.include_router(routes.router)
+    for part in (native, similar, alerts, series, maintenance, forecasts, remote_write, health):
+        app.include_router(part.router)
     app.mount("/ops", page.create(settings, service.store, service.champions.all, now))
     app.add_api_route("/", to_page, include_in_schema=False)
     problems.install(app)

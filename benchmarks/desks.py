@@ -70,7 +70,7 @@ def one(seed: int, *, incident_weeks: int) -> Desk:
             demo.ingest(place, past, quiet)
             demo.learn(place, quiet)
             demo.ingest(place, live, quiet)
-            found = demo.watch(place, quiet)
+            found = demo.watch(place, live, quiet)
             return beside(seed, place, found)
 
 

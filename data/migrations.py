@@ -309,6 +309,24 @@ SELECT id, desk, 1, closed_at IS NULL AND status NOT IN ('resolved', 'false_alar
 FROM alerts"""
 
 
+def plan_maintenance(connection: Connection) -> None:
+    """Maintenance windows."""
+    meta = MetaData()
+    planned = Table(
+        "maintenance",
+        meta,
+        _name("id", key=True),
+        _name("desk"),
+        *(_time(name) for name in ("starts_at", "ends_at", "created_at")),
+        _time("removed_at", nullable=True),
+        *(Column(name, Text, nullable=False) for name in ("series", "categories")),
+        Column("weekly", Boolean, nullable=False),
+        *(Column(name, Text, nullable=False) for name in ("note", "created_by")),
+    )
+    Index("maintenance_by_desk", planned.columns.desk, planned.columns.starts_at)
+    meta.create_all(connection, checkfirst=False)
+
+
 MIGRATIONS: list[Migration] = [
     create_store_tables,
     create_history_tables,
@@ -318,4 +336,5 @@ MIGRATIONS: list[Migration] = [
     tell_counters,
     create_forecasts,
     create_outbox_tables,
+    plan_maintenance,
 ]

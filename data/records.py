@@ -142,6 +142,28 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True)
+class Maintenance:
+    """A time in which some series, or kinds of tickets, wake nobody and teach nothing.
+
+    `series` and `categories` are globs; where neither names any, all are meant. A `weekly` one
+    comes again each week at the same time on the desk's clock. From `removed_at` on it holds no
+    more.
+    """
+
+    id: str
+    desk: str
+    starts_at: datetime
+    ends_at: datetime
+    series: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    weekly: bool = False
+    note: str = ""
+    created_by: str = ""
+    created_at: datetime | None = None
+    removed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Feedback:
     """A person's correction: what one target of one ticket should have been."""
 

@@ -55,6 +55,21 @@ def _zone(text: str) -> str:
     return text
 
 
+def _holidays(text: str) -> tuple[str, ...]:
+    import holidays  # here: who sets no country never pays for it
+
+    places = _names(text)
+    for place in places:
+        country, _, part = place.partition("-")
+        try:
+            holidays.country_holidays(country, subdiv=part or None)
+        except NotImplementedError as error:
+            raise ValueError(
+                f"no holidays are known for {place!r}: wanted countries (DE, US) or parts (DE-BY)"
+            ) from error
+    return places
+
+
 def _detector(text: str) -> str:
     if text not in METRIC_DETECTORS:
         raise ValueError(f"wanted one of {', '.join(METRIC_DETECTORS)}")
@@ -124,6 +139,8 @@ class Settings:
     max_batch: int = 1_000
     hmac_key: str = ""
     timezone: str = "UTC"
+    holidays: tuple[str, ...] = ()
+    days_off: str = ""
     step_seconds: int = 300
     metric_budget: float = 1.0
     metric_detector: str = "seasonal"
@@ -187,6 +204,7 @@ READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "max_body_bytes": (_count, "wanted a whole number of bytes"),
     "max_batch": (_count, "wanted a whole number"),
     "timezone": (_zone, ""),
+    "holidays": (_holidays, ""),
     "step_seconds": (_count, "wanted a whole number of seconds"),
     "metric_detector": (_detector, ""),
     "metric_budget": (_positive, "wanted false alerts a week, above 0"),

@@ -106,6 +106,15 @@ incidents = Table(
     *_columns(UtcTime, "onset_at", "ended_at"),
     *_columns(Names, "categories", "series"),
 )
+maintenance = Table(
+    "maintenance",
+    meta,
+    *_key("id"),
+    *_columns(Text, "desk", "note", "created_by"),
+    *_columns(UtcTime, "starts_at", "ends_at", "created_at", "removed_at"),
+    *_columns(Names, "series", "categories"),
+    Column("weekly", Boolean),
+)
 detections = Table(
     "detections",
     meta,

@@ -32,6 +32,10 @@ class Columns:
     def state(self) -> dict[str, np.ndarray]:
         return {name: array.copy() for name, array in self._state.items()}
 
+    def skip(self, at: np.datetime64, which: np.ndarray) -> Self:
+        """Nobody looked at these series (n_series,) in the step at `at`: learn nothing of it."""
+        return self
+
     def column(self, series: int) -> dict[str, np.ndarray]:
         """The state of one series, as that of a detector of it alone."""
         kept = slice(series, series + 1)

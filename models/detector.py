@@ -27,6 +27,9 @@ class Detector(Protocol):
     def learn(self, at: np.datetime64, values: np.ndarray) -> Self:
         """Take `values` into the state. A series whose value is NaN stays as it was."""
 
+    def skip(self, at: np.datetime64, which: np.ndarray) -> Self:
+        """The series `which` (n_series,) were not looked at in this step; nothing is learnt."""
+
     def state(self) -> dict[str, np.ndarray]:
         """Everything learnt, as plain arrays that `numpy.savez` can keep."""
 

@@ -48,6 +48,14 @@ def check_scoring_and_expecting_change_nothing(make: Make) -> None:
     _same(detector.state(), before)
 
 
+def check_what_is_skipped_teaches_nothing(make: Make) -> None:
+    detector, at = make(4), TIMES[-1] + np.timedelta64(STEP_SECONDS, "s")
+    run(detector, history())
+    before = detector.expect(at)
+    detector.skip(at, np.array([True, False, True, False]))
+    np.testing.assert_array_equal(detector.expect(at), before)
+
+
 def check_input_is_left_alone(make: Make) -> None:
     values = history()
     kept = values.copy()

@@ -15,11 +15,13 @@ def rung(
     step_seconds: int,
     budget: float,
     detector: str = "Retold",
+    left_out: np.ndarray | None = None,
 ) -> Replayed:
     """A replay under `budget` false alerts a week that scores nothing anew.
 
     `seen` is any replay of `values` (n_steps, n_series) at `times` (n_steps,) by a detector of
     the class `detector`. It does not know the threshold, so its scores are those of every budget.
+    What is `left_out` (n_steps, n_series) counts towards no threshold.
 
     >>> from models.seasonal import Seasonal
     >>> times = np.datetime64("2026-01-05") + np.arange(7 * 288) * np.timedelta64(300, "s")
@@ -33,7 +35,7 @@ def rung(
     # Under the name of the detector: what goes by that name holds for its scores, too.
     retold = type(detector, (Retold,), {})(seen, times)
     watch = Watch(retold, np.nan, seen.scores.shape[1], step_seconds, recent_seconds=step_seconds)
-    return replay(watch, times, values, budget_per_week=budget)
+    return replay(watch, times, values, budget_per_week=budget, left_out=left_out)
 
 
 class Retold:

@@ -80,6 +80,12 @@ class Silence(Columns):
         state["seen"] = state["seen"] + came
         return self
 
+    def skip(self, at: np.datetime64, which: np.ndarray) -> Self:
+        """A gap in which nobody looked is none: what is missed is counted from its end."""
+        known = which & np.isfinite(self._state["last_at"])
+        self._state["last_at"] = np.where(known, _seconds(at), self._state["last_at"])
+        return self
+
     def _limit(self) -> np.ndarray:
         least = max(LEAST_STEPS * self.step_seconds, LEAST_SECONDS)
         limit: np.ndarray = np.maximum(least, TIMES_USUAL * self._state["longest"])

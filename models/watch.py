@@ -163,10 +163,14 @@ class Watch:
             raise ValueError(f"steps must go forward in time: {at} came after {last}")
         if values.shape != (self.n_series,):
             raise ValueError(f"values must have shape ({self.n_series},), got {values.shape}")
-        heard = values if muted is None else np.where(muted, np.nan, values)
-        self.seen = Seen(self.detector.score(at, heard), *self.detector.expect(at))
+        off = np.zeros(self.n_series, bool) if muted is None else muted
+        heard = np.where(off, np.nan, values)
+        scores = np.where(off, np.nan, self.detector.score(at, heard))
+        self.seen = Seen(scores, *self.detector.expect(at))
         changes = self._episodes(at, np.stack([self.seen.scores, values, *self.seen[1:]]))
         self.detector.learn(at, heard)
+        if off.any():
+            self.detector.skip(at, off)
         self._remember(at, values)
         return changes
 

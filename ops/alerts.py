@@ -16,6 +16,7 @@ from ops import views
 from ops.learning import learning
 from ops.office import Office, Visitor, checked_form, office_of, visitor_of
 from ops.rendering import rendered
+from ops.resting import LASTS, resting
 
 PAGE_ROWS = 50
 COUNTED = 1000  # beyond that many alerts the badges say "1000+"
@@ -75,6 +76,8 @@ def alert(request: Request) -> Response:
         members=found.members if len(found.members) > 1 else (),
         group=found.group_key,
         near=near(office, visitor, found),
+        lasts=LASTS,
+        resting=resting(office, found),
         **explained(office, found),
     )
 

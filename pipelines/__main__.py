@@ -15,6 +15,7 @@ from pipelines.commands import (
     forecast,
     ingest,
     keys,
+    maintenance,
     models,
     replays,
     running,
@@ -36,6 +37,7 @@ Or see it all on a simulated desk: `forewarn demo`.""",
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(models.app, name="models")
 app.add_typer(replays.replay, name="replay")
+app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(keys.app, name="keys")
 app.add_typer(upkeep.erase, name="erase")
 for command in (

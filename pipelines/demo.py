@@ -46,7 +46,7 @@ def run(settings: Settings, seed: int) -> None:
     report = train(past, live)
     with workspace(settings) as place:
         ingest(place, live, shown)
-        compared = watch(place, shown)
+        compared = watch(place, live, shown)
     show_training(report)
     show_found(compared)
 
@@ -97,7 +97,6 @@ def ingest(place: Workspace, folder: Path, step: Step) -> None:
     tickets, metrics = folder / "tickets.csv", folder / "metrics.csv"
     step("Ingest tickets", lambda told: ingest_tickets(place, tickets, source="desk", report=told))
     step("Ingest metrics", lambda told: ingest_points(place, metrics, report=told))
-    ingest_incidents(place, folder / "incidents.csv")
 
 
 def learn(place: Workspace, step: Step) -> None:
@@ -120,10 +119,14 @@ def train(past: Path, live: Path) -> TrainingReport:
         return flows.train(recipe, promoted=True)
 
 
-def watch(place: Workspace, step: Step) -> Comparison:
-    """Go through the last two weeks step by step, and hold the alerts against the incidents."""
+def watch(place: Workspace, folder: Path, step: Step) -> Comparison:
+    """Go through the last two weeks step by step, and hold the alerts against the incidents.
+
+    The incidents are declared afterwards: what the store knows of is not told again.
+    """
     for kind in KINDS:
         step(f"Watch the {kind}", lambda told, kind=kind: go_on(place, kind, told))
+    ingest_incidents(place, folder / "incidents.csv")
     desk, start = place.settings.desk, END - LIVE
     alerts = place.store.alerts(desks=[desk], since=start, until=END, limit=10_000)
     step = timedelta(seconds=place.settings.step_seconds)

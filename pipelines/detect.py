@@ -27,6 +27,7 @@ from pipelines.live import (
     resume,
     save,
 )
+from pipelines.windows import windows_of
 from pipelines.workspace import Workspace
 
 SETTLE = timedelta(weeks=2)  # scores of a detector this young say little about its old age
@@ -52,6 +53,7 @@ def begin(place: Workspace, kind: Kind, until: datetime, report: Report = silent
     if first is None or first >= until:
         return live
     start = floor(max(first, until - LOOK_BACK), step)
+    live.windows = windows_of(place, kind, start, until)
     settled = instant(start + min(SETTLE, (until - start) / 3))
     scores: list[np.ndarray] = []
     for done, steps in enumerate(feed(place, kind, start, until), start=1):
@@ -122,6 +124,7 @@ def advance(place: Workspace, live: Live, until: datetime, report: Report = sile
     """
     step = place.settings.step_seconds
     until, changed = floor(until, step), {}
+    live.windows = windows_of(place, live.kind, live.watermark, until)
     total = n_spans(live.watermark, until, step)
     for done, steps in enumerate(feed(place, live.kind, live.watermark, until), start=1):
         alerts: dict[str, Alert] = {}

@@ -9,6 +9,7 @@ import numpy as np
 
 from data.records import Alert, AlertKind, Trace
 from features.labels import group_of
+from features.rhythm import days_near
 from features.rolling import rolled_counts
 from models.evidence import Evidence, packed
 from models.watch import Change, Recent
@@ -99,10 +100,12 @@ def extend_trace(live: Live, alert: Alert) -> None:
 
 def evidence_of(live: Live, change: Change) -> Evidence:
     """What the numbers of an episode that opens follow from."""
-    detector = live.watch.detector
+    detector, made = live.watch.detector, dict(live.made_with)
+    if "days_off" in made:  # sixty years of them are not kept with every alert
+        made["days_off"] = days_near(str(made["days_off"]), change.opened_at)
     return Evidence(
         detector=type(detector).__name__.lower(),
-        made_with=live.made_with,
+        made_with=made,
         at=change.opened_at,
         value=change.observed,
         threshold=live.threshold.value,

@@ -9,6 +9,7 @@ import numpy as np
 
 from features.counters import per_second
 from features.grid import binned, counts
+from features.windows import TOTAL as TOTAL
 from pipelines.workspace import Workspace
 
 Kind = Literal["metrics", "tickets", "silence"]
@@ -17,7 +18,6 @@ TICKETS: Kind = "tickets"
 SILENCE: Kind = "silence"  # of metrics: that no points come
 JUDGED: tuple[Kind, ...] = (METRICS, TICKETS)  # by how far they are from what is expected
 KINDS: tuple[Kind, ...] = (*JUDGED, SILENCE)
-TOTAL = "total"
 TARGET = "category"  # what tickets are counted by
 GAP = timedelta(minutes=10)  # two readings of a counter further apart tell no rate
 SPAN = timedelta(hours=12)  # about what is read at once, and what a kill costs at most

@@ -37,6 +37,7 @@ from pipelines import train as training
 from pipelines.console import Report, silent
 from pipelines.courier import Sent
 from pipelines.measure import reliability_of
+from pipelines.windows import known_windows
 from pipelines.workspace import workspace
 
 T = TypeVar("T")
@@ -197,7 +198,9 @@ def replay(
     allowed = replaying.with_budget(settings(), budget)
     told = step(
         "replay tickets",
-        lambda _: replaying.replay_tickets(Path(path), Path(out), allowed, mapping=mapping),
+        lambda _: replaying.replay_tickets(
+            Path(path), Path(out), allowed, mapping=mapping, left_alone=known_windows(allowed)
+        ),
     )
     table = [{"alerts": told.n_alerts, "weeks": round(told.weeks, 2), "rows": told.n_points}]
     create_table_artifact(key="replay-tickets", table=table, description="What would have fired")

@@ -86,13 +86,17 @@ class Ladder:
         keys: list[str],
         step: int,
         report: Report = silent,
+        left_out: np.ndarray | None = None,
     ) -> None:
-        """Take in what a detector said of `values` (n_steps, n_series) at `times` (n_steps,)."""
+        """Take in what a detector said of `values` (n_steps, n_series) at `times` (n_steps,).
+
+        What is `left_out` (n_steps, n_series) counts towards no threshold.
+        """
         self.n_points += int(np.isfinite(values).sum())
         alerts, known = {}, np.zeros(len(times), bool)
         detector = DETECTORS[self.settings.metric_detector].__name__
         for done, budget in enumerate(self.budgets, start=1):
-            told = rung(seen, times, values, step, budget, detector)
+            told = rung(seen, times, values, step, budget, detector, left_out)
             alerts[budget] = alerts_of(told, times, keys, self.settings)
             known |= np.isfinite(told.thresholds)
             report(done, len(self.budgets))

@@ -10,10 +10,12 @@ import numpy as np
 from data.records import Alert, Trace
 from data.settings import Settings
 from data.store import Detection
+from features.windows import Window, muted
 from models.budget import Threshold
 from models.detector import Detector
 from models.evidence import MADE_BY
 from models.watch import Change, Watch
+from pipelines.days_off import days_off
 from pipelines.feeds import METRICS, SILENCE, TICKETS, Kind, Steps, span_of
 from pipelines.states import changed_states
 from pipelines.workspace import Workspace
@@ -35,7 +37,10 @@ class Outdated(ValueError):
 
 @dataclass
 class Live:
-    """A watch on one kind of series of one desk, and how far it has looked."""
+    """A watch on one kind of series of one desk, and how far it has looked.
+
+    What lies within `windows` is neither scored nor learnt; `muted` says what did in the last step.
+    """
 
     kind: Kind
     watch: Watch
@@ -51,6 +56,8 @@ class Live:
     traces: dict[str, Trace] = field(default_factory=dict)  # of alerts that are open
     evidence: dict[str, bytes] = field(default_factory=dict)  # of alerts that are not saved yet
     told: np.ndarray = field(default_factory=lambda: np.zeros(0, int))  # states that were saved
+    windows: list[Window] = field(default_factory=list)
+    muted: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
 
     @property
     def watching(self) -> bool:
@@ -68,19 +75,25 @@ class Live:
         taken in at once: many small looks and a large one must come to the same.
         """
         new = steps.beginnings(self.keys)
-        values = steps.of([*self.keys, *(key for _, key in new)])
+        keys = [*self.keys, *(key for _, key in new)]
+        values, off = steps.of(keys), muted(self.windows, keys, steps.times)
+        off = np.zeros(values.shape, bool) if off is None else off
         for row, at in enumerate(steps.times):
             begun = [key for first, key in new if first == row]
             if begun:
                 self.keys = [*self.keys, *begun]
                 self.watch.resize(len(self.keys))
-            yield self.watch.step(at, values[row, : len(self.keys)])
+            self.muted = off[row, : len(self.keys)]
+            yield self.watch.step(at, values[row, : len(self.keys)], self.muted)
 
 
 def made_with(kind: Kind, settings: Settings) -> dict[str, int | str]:
     """What a detector of this kind is made with, beside its number of series."""
     step: dict[str, int | str] = {"step_seconds": settings.step_seconds}
-    return step if kind == SILENCE else step | {"timezone": settings.timezone}
+    if kind == SILENCE:
+        return step
+    days = days_off(settings)
+    return step | {"timezone": settings.timezone} | ({"days_off": days} if days else {})
 
 
 def new_watch(kind: Kind, settings: Settings) -> Watch:
@@ -117,10 +130,14 @@ def terms(kind: Kind, settings: Settings) -> str:
     'steps of 300 s, UTC, 1 false alerts a week'
     >>> terms("metrics", Settings(metric_detector="rare"))
     'steps of 300 s, UTC, 1 false alerts a week, detector rare'
+    >>> terms("tickets", Settings(holidays=("DE-BY",)))
+    'steps of 300 s, UTC, holidays of DE-BY, 1 false alerts a week'
     """
     grid = f"steps of {settings.step_seconds} s, {settings.timezone}"
     if kind == SILENCE:
         return grid
+    if settings.holidays:  # own days off are not named: one more day is no reason to learn anew
+        grid += f", holidays of {' '.join(settings.holidays)}"
     usual = kind != METRICS or settings.metric_detector == Settings.metric_detector
     detector = "" if usual else f", detector {settings.metric_detector}"
     return f"{grid}, {budget_of(kind, settings):g} false alerts a week{detector}"

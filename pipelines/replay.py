@@ -24,9 +24,11 @@ from models.watch import Change, Watch
 from pipelines.alerts import Told as Numbers
 from pipelines.alerts import utc, why
 from pipelines.console import Report, silent
-from pipelines.feeds import TARGET, TOTAL
+from pipelines.days_off import days_off
+from pipelines.feeds import METRICS, TARGET, TICKETS, TOTAL
 from pipelines.ladder import Ladder
 from pipelines.replay_desk import watch_of
+from pipelines.windows import NOTHING, LeftAlone
 from pipelines.writing import rejects_beside, written
 
 POINT_COLUMNS = ("timestamp", "value", "expected", "lower", "upper", "score", "alert")
@@ -66,6 +68,7 @@ def replay_metrics(
     *,
     mapping: dict[str, str] | None = None,
     ladder: Ladder | None = None,
+    left_alone: LeftAlone = NOTHING,
     report: Report = silent,
 ) -> Told:
     """Replay each metric file under `path`; the same tree of score files is written under `out`.
@@ -82,7 +85,8 @@ def replay_metrics(
             )
             points = joined(chunks)
         of_all = partly(report, number, len(targets))
-        write_scores(replayed_points(points, settings, told, of_all, ladder), target)
+        scored = replayed_points(points, settings, told, of_all, ladder, left_alone)
+        write_scores(scored, target)
         told.n_files, told.n_points = number + 1, told.n_points + len(points.values)
         told.n_rejected += rejects.n
     return told
@@ -147,6 +151,7 @@ def replayed_points(
     told: Told,
     report: Report,
     ladder: Ladder | None = None,
+    left_alone: LeftAlone = NOTHING,
 ) -> Scored:
     """Every point scored; series of one interval run side by side on one grid."""
     keys, series = np.unique(points.series.astype(str), return_inverse=True)
@@ -157,11 +162,13 @@ def replayed_points(
         chosen = np.flatnonzero(np.isin(series, members))
         column = np.searchsorted(members, series[chosen])
         times, matrix = on_grid(points.at[chosen], column, points.values[chosen], int(step))
+        masks = left_alone.masks(METRICS, keys[members].tolist(), times)
         found = replay(
             watch_of(settings, len(members), int(step)),
             times,
             matrix,
             budget_per_week=settings.metric_budget,
+            **masks,
             progress=report,
         )
         row = np.searchsorted(times, points.at[chosen], side="right") - 1
@@ -171,7 +178,7 @@ def replayed_points(
         names = [str(keys[one]) for one in members]
         count(told, found, "metric", names, times)
         if ladder is not None:
-            ladder.add(found, times, matrix, names, int(step))
+            ladder.add(found, times, matrix, names, int(step), left_out=masks["left_out"])
     return Scored(points, seen, alerting)
 
 
@@ -237,6 +244,7 @@ def replay_tickets(
     settings: Settings,
     *,
     mapping: dict[str, str] | None = None,
+    left_alone: LeftAlone = NOTHING,
     report: Report = silent,
 ) -> Told:
     """Replay a ticket file; one row an alert is written to `out`."""
@@ -263,12 +271,24 @@ def replay_tickets(
     end = at.max() + SECOND  # the last ticket too
     times, values = counts(at, labels, keys, day_of(at.min()), end, step)
     watch = Watch(
-        Surge(len(keys), step_seconds=step, timezone=settings.timezone),
+        Surge(
+            len(keys),
+            step_seconds=step,
+            timezone=settings.timezone,
+            days_off=days_off(settings),
+        ),
         float("nan"),
         n_series=len(keys),
         step_seconds=step,
     )
-    found = replay(watch, times, values, budget_per_week=settings.ticket_budget, progress=report)
+    found = replay(
+        watch,
+        times,
+        values,
+        budget_per_week=settings.ticket_budget,
+        **left_alone.masks(TICKETS, keys, times),
+        progress=report,
+    )
     count(told, found, "surge", keys, times)
     shown = Shown(keys, times, by_the_hour(values, found, step))
     tickets = Tickets(at, np.array(labels), np.timedelta64(step, "s"))

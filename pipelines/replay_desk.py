@@ -14,9 +14,11 @@ from models import DETECTORS
 from models.replay import replay
 from models.watch import Watch
 from pipelines.console import Report, Step
+from pipelines.days_off import days_off
 from pipelines.detect import LOOK_BACK
 from pipelines.feeds import METRICS, Steps, feed, floor, n_spans
 from pipelines.ladder import Ladder
+from pipelines.windows import left_alone
 from pipelines.workspace import Workspace
 
 MOST_CELLS = 15_000_000  # steps times series at once: about 1.2 GB
@@ -56,8 +58,10 @@ def replay_desk(place: Workspace, ladder: Ladder, step: Step) -> list[str]:
             "FOREWARN_STEP_SECONDS to how far apart your points are"
         )
     watch = watch_of(settings, len(keys), seconds)
-    seen = step("replay", lambda report: replay(watch, times, values, progress=report))
-    step("budgets", lambda report: ladder.add(seen, times, values, keys, seconds, report))
+    masks = left_alone(place).masks(METRICS, keys, times)
+    seen = step("replay", lambda report: replay(watch, times, values, **masks, progress=report))
+    left_out = masks["left_out"]
+    step("budgets", lambda report: ladder.add(seen, times, values, keys, seconds, report, left_out))
     return notes
 
 
@@ -81,7 +85,12 @@ def stored(
 def watch_of(settings: Settings, n_series: int, step_seconds: int) -> Watch:
     """A watch that has seen nothing, with the detector that is set."""
     make = DETECTORS[settings.metric_detector]
-    detector = make(n_series, step_seconds=step_seconds, timezone=settings.timezone)
+    detector = make(
+        n_series,
+        step_seconds=step_seconds,
+        timezone=settings.timezone,
+        days_off=days_off(settings),
+    )
     return Watch(detector, float("nan"), n_series=n_series, step_seconds=step_seconds)
 
 

@@ -17,6 +17,7 @@ from pipelines.ladder import Ladder
 from pipelines.ladder_figure import check_chart, write_chart
 from pipelines.replay import Told, replay_metrics, targets_of
 from pipelines.replay_desk import incidents_of, known, replay_desk
+from pipelines.windows import known_windows
 from pipelines.workspace import Workspace, workspace
 from pipelines.writing import written
 
@@ -107,7 +108,13 @@ def replayed_files(
     return step(
         "replay",
         lambda report: replay_metrics(
-            path, out, settings, mapping=mapping, ladder=ladder, report=report
+            path,
+            out,
+            settings,
+            mapping=mapping,
+            ladder=ladder,
+            left_alone=known_windows(settings),
+            report=report,
         ),
     )
 

@@ -34,7 +34,9 @@ def codes_of(live: "Live") -> np.ndarray:
     learning = (watch.detector.missing > 0) | (not live.watching)
     ordinary = np.where(learning, CODES["learning"], CODES["watching"])
     alerting = np.where(watch.flapping(now), CODES["flapping"], CODES["alerting"])
-    return np.where(watch.alerting, alerting, ordinary)
+    states = np.where(watch.alerting, alerting, ordinary)
+    states[: len(live.muted)][live.muted] = CODES["muted"]
+    return states
 
 
 def changed_states(live: "Live", desk: str) -> list[SeriesState]:

@@ -488,6 +488,8 @@ def test_openapi_names_every_route_and_loads_nothing_from_elsewhere(client):
         "/v1/series",
         "/v1/metrics/write",
         "/api/v1/write",
+        "/v1/maintenance",
+        "/v1/maintenance/{id}",
         "/healthz",
         "/readyz",
         "/metrics",

@@ -149,7 +149,11 @@ def incidents(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(help="A file with id, title, onset_at, ended_at.")],
 ) -> None:
-    """Store incidents that are known, so that reports can say which were found, and how soon."""
+    """Store incidents that are known, so that reports can say which were found, and how soon.
+
+    Detection does not learn them as normal, and does not tell them again: look first, and
+    ingest them afterwards, where you want to know whether they would have been found.
+    """
     from pipelines.ingest import ingest_incidents
     from pipelines.workspace import workspace
 

@@ -170,6 +170,7 @@ def replay_tickets(
     from pipelines import console
     from pipelines.replay import replay_tickets as run
     from pipelines.replay import with_budget
+    from pipelines.windows import known_windows
 
     settings = with_budget(settings_of(context), budget)
     mapping = mapping_of(maps)
@@ -177,7 +178,14 @@ def replay_tickets(
         told = run_flow(context, "replay", str(path), str(out), mapping, budget)
     else:
         with console.progress("replay") as report:
-            told = run(path, out, settings, mapping=mapping, report=report)
+            told = run(
+                path,
+                out,
+                settings,
+                mapping=mapping,
+                left_alone=known_windows(settings),
+                report=report,
+            )
     say_told(told, settings.ticket_budget, out)
 
 
