@@ -11,7 +11,6 @@ from data.settings import Settings
 from data.store import Store
 from tests.desk import wave
 from tests.endpoint import NOW, an_alert, put_alerts, put_key
-from tests.test_cli import forewarn  # noqa: F401  the command line, as a fixture
 from tests.test_ops_page import browser_of, form_token, sign_in
 
 HOUR = timedelta(hours=1)
