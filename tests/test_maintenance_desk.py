@@ -21,7 +21,7 @@ SOON = f"{datetime.now(UTC) + HOUR:%Y-%m-%d %H:%M}"  # the command line knows no
 # On the command line
 
 
-def test_a_maintenance_is_planned_listed_and_called_off(forewarn, monkeypatch):  # noqa: F811
+def test_a_maintenance_is_planned_listed_and_called_off(forewarn, monkeypatch):
     monkeypatch.setenv("FOREWARN_TIMEZONE", "Europe/Berlin")
     when = ("--from", f"{LONG_AHEAD} 02:00", "--until", f"{LONG_AHEAD} 04:00")
     told = forewarn("maintenance", "add", *when, "--category", "vpn", "--note", "New gateway")[1]
@@ -57,7 +57,7 @@ def test_a_maintenance_is_planned_listed_and_called_off(forewarn, monkeypatch): 
     ],
     ids=["backwards", "past", "over", "no time", "too long", "for ever", "misspelt", "empty"],
 )
-def test_what_cannot_be_meant_is_said_in_one_line(forewarn, tmp_path, given, wanted):  # noqa: F811
+def test_what_cannot_be_meant_is_said_in_one_line(forewarn, tmp_path, given, wanted):
     store = Store(Settings(home=tmp_path / "home").database_url)
     store.close()
     points = wave(NOW, 0.1)
