@@ -109,6 +109,7 @@ class Settings:
     step_seconds: int = 300
     metric_budget: float = 1.0
     metric_detector: str = "seasonal"
+    metric_floors: str = ""
     ticket_budget: float = 1.0
     retention_days: int = 0
     hot_hours: int = 48

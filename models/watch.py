@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple, Self
 import numpy as np
 
 from models.detector import Detector
+from models.floors import Floors
 
 CLOSES_BELOW = 0.7  # of the threshold: an episode ends where the score has stayed below
 N_FLAPS = 4  # episodes that open within a day make a series one that flaps
@@ -111,11 +112,13 @@ class Watch:
             raise ValueError(f"threshold must be above 0, or NaN for none yet, got {threshold}")
         self.detector = detector
         self.threshold = threshold
+        self.floors: Floors | None = None
         self.step_seconds = step_seconds
         self.quiet = np.timedelta64(quiet_seconds, "s")
         self.refractory = np.timedelta64(refractory_seconds, "s")
         self.n_recent = max(recent_seconds // step_seconds, 1)
         self.seen = Seen(*np.full((4, n_series), np.nan))
+        self.counted = self.seen.scores  # those that floors left
         self._own = self._blank(n_series)
 
     def _blank(self, n: int) -> dict[str, np.ndarray]:
@@ -147,11 +150,16 @@ class Watch:
         return within
 
     def step(
-        self, at: np.datetime64, values: np.ndarray, muted: np.ndarray | None = None
+        self,
+        at: np.datetime64,
+        values: np.ndarray,
+        muted: np.ndarray | None = None,
+        young: np.ndarray | None = None,
     ) -> list[Change]:
         """Score `values` (n_series,), learn them, and say what changed.
 
-        Series for which `muted` (n_series,) is True are remembered for the chart alone.
+        Series for which `muted` (n_series,) is True are remembered for the chart alone; those that
+        are `young` open nothing yet.
         """
         at = at.astype("datetime64[s]")
         last = self._own["times"][-1]
@@ -161,7 +169,13 @@ class Watch:
             raise ValueError(f"values must have shape ({self.n_series},), got {values.shape}")
         heard = values if muted is None else np.where(muted, np.nan, values)
         self.seen = Seen(self.detector.score(at, heard), *self.detector.expect(at))
-        changes = self._episodes(at, np.stack([self.seen.scores, values, *self.seen[1:]]))
+        if self.floors is not None:
+            small = ~self.floors.passed(values, self.seen.expected)
+            self.counted = np.where(small, np.minimum(self.seen.scores, 0.0), self.seen.scores)
+        else:
+            self.counted = self.seen.scores
+        hushed = self.counted if young is None else np.where(young, np.nan, self.counted)
+        changes = self._episodes(at, np.stack([hushed, values, *self.seen[1:]]))
         self.detector.learn(at, heard)
         self._remember(at, values)
         return changes
@@ -219,6 +233,14 @@ class Watch:
             flapping=bool(self.flapping(own["opened_at"][series])[series]),
             before=self.detector.column(series) if what == "opened" else None,
         )
+
+    def forget_open(self) -> None:
+        """Let go of the episodes that are open, as if they never had been."""
+        own, was = self._own, self._own["open"]
+        for name in ("opened_at", "peak_at", "high_at"):
+            own[name] = np.where(was, NAT, own[name])
+        own["peak"] = np.where(was, np.nan, own["peak"])
+        own["open"] = np.zeros_like(was)
 
     def recent(self, series: int) -> Recent:
         """What came and what was expected lately, for the chart of an alert."""

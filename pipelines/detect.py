@@ -10,10 +10,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from data.records import Alert, AlertKind, Trace
-from data.settings import Settings
+from data.records import Alert, AlertKind, AlertStatus, Trace
 from features.rolling import rolled_counts
-from models.budget import Threshold, threshold_for
 from models.watch import Change, Recent
 from pipelines.alerts import Told, alert_id, utc, why
 from pipelines.console import Report, silent
@@ -32,22 +30,19 @@ from pipelines.feeds import (
 from pipelines.live import (
     ENOUGH,
     HOUR,
-    UNKNOWN,
     Live,
     Outdated,
-    budget_of,
-    new_watch,
+    new_live,
     resume,
     save,
 )
 from pipelines.workspace import Workspace
 
 ALERT_KINDS: dict[Kind, AlertKind] = {METRICS: "metric", TICKETS: "surge"}
-SETTLE = timedelta(weeks=2)  # scores of a detector this young say little about its old age
+SETTLE = timedelta(weeks=2)  # what a surge scores in its youth says little about its old age
 LOOK_BACK = timedelta(weeks=12)  # how much history a detector begins with
 RELEARN = timedelta(hours=1)  # how often one without a threshold looks for it anew
-KNOWN = timedelta(days=2)  # of scores before a threshold is taken from them
-MOST_SCORES = 100_000_000  # that a threshold is taken from, the latest: 0.4 GB
+JUDGED: tuple[AlertStatus, ...] = ("acknowledged", "resolved")  # by a person, and not false
 TRACE_STEPS = 1000  # an episode that lasts longer is drawn by its latest part
 LINES = ("observed", "expected", "lower", "upper")
 
@@ -56,45 +51,25 @@ LINES = ("observed", "expected", "lower", "upper")
 
 
 def begin(place: Workspace, kind: Kind, until: datetime, report: Report = silent) -> Live:
-    """Learn from the stored past up to `until`, and take the threshold from its scores.
+    """Learn from the stored past up to `until`, with a threshold set anew each day of it.
 
-    Nothing alerts for what lies in the past. Where there is too little of it for a threshold,
-    the watch goes on learning.
+    What opened then counts against the budget, but nothing alerts for what lies in the past.
+    Where there is too little of it for a threshold, the watch goes on learning.
     """
     step = place.settings.step_seconds
     until, first = floor(until, step), first_at(place, kind)
-    live = Live(kind, new_watch(kind, place.settings), [], until, began_at=until, learnt_from=first)
+    live = new_live(kind, place.settings, until)
+    live.learnt_from = first
     if first is None or first >= until:
         return live
     start = floor(max(first, until - LOOK_BACK), step)
-    settled = instant(start + min(SETTLE, (until - start) / 3))
-    scores: list[np.ndarray] = []
+    settled = None if kind == METRICS else instant(start + min(SETTLE, (until - start) / 3))
     for done, steps in enumerate(feed(place, kind, start, until), start=1):
-        for at, _ in zip(steps.times, live.step_all(steps), strict=True):
-            if at >= settled:
-                keep(scores, live.watch.seen.scores)
+        for _ in live.step_all(steps, settled):
+            pass
         report(done, n_spans(start, until, step))
-    live.threshold = threshold_of(scores, budget_of(kind, place.settings), place.settings)
-    live.watch.threshold = live.threshold.value
+    live.watch.forget_open()
     return live
-
-
-def keep(scores: list[np.ndarray], newest: np.ndarray) -> None:
-    """Add the newest scores; the oldest go where there are too many for the memory."""
-    scores.append(newest.astype(np.float32))
-    if len(scores) * len(newest) > MOST_SCORES:
-        del scores[0]
-
-
-def threshold_of(scores: list[np.ndarray], budget: float, settings: Settings) -> Threshold:
-    """The threshold for a budget, from the scores of a detector that has grown up."""
-    if not scores:
-        return UNKNOWN
-    matrix = np.full((len(scores), len(scores[-1])), np.nan, np.float32)
-    for row, one in enumerate(scores):
-        matrix[row, : len(one)] = one  # series that came later have no score before
-    found = threshold_for(matrix, settings.step_seconds, budget)
-    return found if timedelta(weeks=found.n_weeks) >= KNOWN else replace(found, value=np.nan)
 
 
 def is_due(place: Workspace, live: Live, until: datetime) -> bool:
@@ -133,6 +108,7 @@ def advance(place: Workspace, live: Live, until: datetime, report: Report = sile
     """
     step = place.settings.step_seconds
     until, changed = floor(until, step), {}
+    forgive_judged(place, live)
     total = n_spans(live.watermark, until, step)
     for done, steps in enumerate(feed(place, live.kind, live.watermark, until), start=1):
         alerts: dict[str, Alert] = {}
@@ -147,6 +123,17 @@ def advance(place: Workspace, live: Live, until: datetime, report: Report = sile
         save(place, live, list(alerts.values()))
         changed |= alerts
     return list(changed.values())
+
+
+def forgive_judged(place: Workspace, live: Live) -> None:
+    """Tell the budget which alerts a person took for real; what it knows already stays as it is."""
+    desk, series = place.settings.desk, {key: i for i, key in enumerate(live.keys)}
+    for status in JUDGED:
+        kind = ALERT_KINDS[live.kind]
+        for alert in place.store.alerts(desks=[desk], status=status, kind=kind, limit=10_000):
+            if alert.closed_at and alert.key in series:
+                first, last = instant(alert.opened_at), instant(alert.closed_at)
+                live.budget.forgive(series[alert.key], first, last)
 
 
 def note(place: Workspace, live: Live, change: Change) -> Alert:

@@ -11,15 +11,19 @@ from data.records import Alert, Trace
 from data.settings import Settings
 from data.store import Detection
 from models import DETECTORS
-from models.budget import Threshold
+from models.budget import YOUNG_SECONDS, Budget, Threshold
+from models.floors import Floor, floors_of
+from models.replay import stepped
+from models.tail import PRIORS
 from models.watch import Change, Watch
 from pipelines.feeds import METRICS, TICKETS, Kind, Steps, span_of
+from pipelines.floors import read_floors
 from pipelines.workspace import Workspace
 
-UNKNOWN = Threshold(float("nan"), float("nan"), 0.0)
+BUDGET = "budget."  # what its arrays are called in the state
 HOUR = timedelta(hours=1)  # tickets are told by the hour: a step's count is too small to read
-ENOUGH = {METRICS: timedelta(days=4), TICKETS: timedelta(weeks=2)}  # of a past to learn from
-NEEDS = {METRICS: "4 days of points", TICKETS: "2 weeks of tickets"}
+ENOUGH = {METRICS: timedelta(days=2), TICKETS: timedelta(weeks=2)}  # of a past to learn from
+NEEDS = {METRICS: "2 days of points", TICKETS: "2 weeks of tickets"}
 
 
 class Outdated(ValueError):
@@ -32,13 +36,18 @@ class Live:
 
     kind: Kind
     watch: Watch
+    budget: Budget
     keys: list[str]
     watermark: datetime
-    threshold: Threshold = UNKNOWN
+    floors: tuple[Floor, ...] = ()
     began_at: datetime | None = None
     learnt_from: datetime | None = None  # the first point or ticket there was when it began
     open: dict[int, str] = field(default_factory=dict)  # the alert of each series that has one
     traces: dict[str, Trace] = field(default_factory=dict)  # of alerts that are open
+
+    @property
+    def threshold(self) -> Threshold:
+        return self.budget.threshold
 
     @property
     def watching(self) -> bool:
@@ -49,11 +58,14 @@ class Live:
     def needs(self) -> str:
         return NEEDS[self.kind]
 
-    def step_all(self, steps: Steps) -> Iterator[list[Change]]:
+    def step_all(
+        self, steps: Steps, budget_from: np.datetime64 | None = None
+    ) -> Iterator[list[Change]]:
         """Take in some steps; what each one changed.
 
         A new series begins with the step that it first shows up in, however many steps are
-        taken in at once: many small looks and a large one must come to the same.
+        taken in at once: many small looks and a large one must come to the same. The budget
+        learns nothing of what comes before `budget_from`.
         """
         new = steps.beginnings(self.keys)
         values = steps.of([*self.keys, *(key for _, key in new)])
@@ -62,7 +74,10 @@ class Live:
             if begun:
                 self.keys = [*self.keys, *begun]
                 self.watch.resize(len(self.keys))
-            yield self.watch.step(at, values[row, : len(self.keys)])
+                self.budget.resize(len(self.keys))
+                self.watch.floors = floors_of(self.floors, self.keys)
+            budget = self.budget if budget_from is None or at >= budget_from else None
+            yield stepped(self.watch, budget, at, values[row, : len(self.keys)])
 
 
 def new_watch(kind: Kind, settings: Settings) -> Watch:
@@ -75,6 +90,24 @@ def new_watch(kind: Kind, settings: Settings) -> Watch:
         n_series=0,
         step_seconds=settings.step_seconds,
         recent_seconds=int((span_of(settings.step_seconds) + HOUR).total_seconds()),
+    )
+
+
+def floors_for(kind: Kind, settings: Settings) -> tuple[Floor, ...]:
+    """What metrics must do at least before they alert."""
+    return read_floors(settings.metric_floors) if kind == METRICS else ()
+
+
+def new_budget(kind: Kind, settings: Settings) -> Budget:
+    """A budget that has seen nothing. Kinds of tickets are counts: old or young is all one."""
+    name = settings.metric_detector if kind == METRICS else "surge"
+    young_seconds = YOUNG_SECONDS if kind == METRICS else 0
+    return Budget(
+        budget_of(kind, settings),
+        0,
+        settings.step_seconds,
+        prior=PRIORS.get(name),
+        young_seconds=young_seconds,
     )
 
 
@@ -97,6 +130,12 @@ def terms(kind: Kind, settings: Settings) -> str:
     return f"{grid}, {budget_of(kind, settings):g} false alerts a week{detector}"
 
 
+def new_live(kind: Kind, settings: Settings, until: datetime) -> Live:
+    """A detection that has seen nothing."""
+    watch, budget = new_watch(kind, settings), new_budget(kind, settings)
+    return Live(kind, watch, budget, [], until, floors_for(kind, settings), began_at=until)
+
+
 def save(place: Workspace, live: Live, alerts: list[Alert]) -> None:
     """Save what `live` knows, how far it looked and what came of it, all at once."""
     kept = {alert.id for alert in alerts} | set(live.open.values())
@@ -113,13 +152,11 @@ def packed(live: Live, learnt_with: str) -> bytes:
         buffer,
         terms=np.array(learnt_with),
         keys=np.array(live.keys, dtype=str),
-        threshold=np.array(
-            [live.threshold.value, live.threshold.realised_per_week, live.threshold.n_weeks]
-        ),
         since=np.array([_seconds(live.began_at), _seconds(live.learnt_from)]),
         open_series=np.array(list(live.open), dtype=np.int64),
         open_alerts=np.array(list(live.open.values()), dtype=str),
         **live.watch.state(),
+        **{BUDGET + name: array for name, array in live.budget.state().items()},
     )
     return buffer.getvalue()
 
@@ -148,14 +185,17 @@ def unpacked(kind: Kind, saved: Detection, settings: Settings) -> Live:
         raise Outdated(f"{kind} were learnt with {was}, and the settings are now {now}")
     keys = [str(key) for key in state.pop("keys")]
     series, ids = state.pop("open_series"), state.pop("open_alerts")
-    threshold = Threshold(*(float(value) for value in state.pop("threshold")))
+    kept = {name.removeprefix(BUDGET): state.pop(name) for name in list(state) if BUDGET in name}
     since = [
         None if np.isnan(seconds) else datetime.fromtimestamp(seconds, saved.watermark.tzinfo)
         for seconds in state.pop("since").tolist()
     ]
     try:
         watch = new_watch(kind, settings).restore(state)
+        budget = new_budget(kind, settings).restore(kept)
     except ValueError as error:
         raise Outdated(f"{kind} were learnt by an earlier version: {error}") from error
     known = dict(zip(series.tolist(), ids.tolist(), strict=True))
-    return Live(kind, watch, keys, saved.watermark, threshold, *since, open=known)
+    floors = floors_for(kind, settings)
+    watch.floors = floors_of(floors, keys)
+    return Live(kind, watch, budget, keys, saved.watermark, floors, *since, open=known)
