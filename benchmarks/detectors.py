@@ -3,6 +3,7 @@
 import importlib.util
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -47,6 +48,7 @@ class Figures(NamedTuple):
 # -- AIOPS KPIs ------------------------------------------------------------------------------
 
 
+@cache
 def kpis(data: Path) -> list[Kpi]:
     table = pd.read_parquet(data / "metrics" / "aiops_kpi.parquet")
     return [
@@ -64,7 +66,7 @@ def kpis(data: Path) -> list[Kpi]:
 def kpi_rows(data: Path) -> Iterator[tuple[str, Figures]]:
     """Every method's figures on the test parts, all that is tunable frozen on the train parts."""
     series, scorer = kpis(data), load(data / SCORER)
-    found = [np.nan_to_num(scores) for scores in rare(series)]
+    found = [np.nan_to_num(scores) for scores in rare_scores(data)]
     yield "Forewarn (rare)", frozen(scorer, series, found)
     averages = [moving_average(kpi.values) for kpi in series]
     yield "moving average, threshold of the train parts", frozen(scorer, series, averages)
@@ -73,6 +75,12 @@ def kpi_rows(data: Path) -> Iterator[tuple[str, Figures]]:
     if importlib.util.find_spec("river") is not None:
         yield "river GaussianScorer", frozen(scorer, series, [river(kpi.values) for kpi in series])
     yield "a clock that looks at no data", frozen(scorer, series, [clock(kpi) for kpi in series])
+
+
+@cache
+def rare_scores(data: Path) -> list[np.ndarray]:
+    """The KPIs' scores, which several sections look at."""
+    return rare(kpis(data))
 
 
 def rare(series: list[Kpi]) -> list[np.ndarray]:

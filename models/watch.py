@@ -23,7 +23,8 @@ TRACES = ("observed", "expected", "lower", "upper")
 class Change:
     """What one step did to one episode. All but `series` and `what` stand as at its peak.
 
-    `closed_at` is None while the episode lasts; it is the last time the score was high.
+    `closed_at` is None while the episode lasts; it is the last time the score was high. `threshold`
+    is the one that it opened at.
     `n_outside` steps in a row, up to the newest, lay outside of what is normal. The episode before
     this one peaked at `last_seen` (None: there was none). `flapping`: this is the fourth or a later
     one within a day. `before`, of an episode that opens, is what the detector knew of the series
@@ -40,6 +41,7 @@ class Change:
     expected: float
     lower: float
     upper: float
+    threshold: float = np.nan
     n_outside: int = 0
     last_seen: np.datetime64 | None = None
     flapping: bool = False
@@ -128,6 +130,7 @@ class Watch:
             "peak_at": np.full(n, NAT),
             "high_at": np.full(n, NAT),
             "peak": np.full((5, n), np.nan),  # score, observed, expected, lower, upper
+            "over": np.full(n, np.nan),  # the threshold that the episode reached
             "openings": np.full((N_FLAPS, n), NAT),  # the latest, newest last
             "last_seen": np.full(n, NAT),  # the peak of the episode before
             "n_outside": np.zeros(n, np.int32),
@@ -201,6 +204,7 @@ class Watch:
         high = own["open"] & (scores >= CLOSES_BELOW * self.threshold)
         own["high_at"] = np.where(high, at, own["high_at"])
         own["opened_at"] = np.where(opens, at, own["opened_at"])
+        own["over"] = np.where(opens, self.threshold, own["over"])
         own["openings"] = np.where(opens, _pushed(own["openings"], at), own["openings"])
         own["last_seen"] = np.where(opens, own["peak_at"], own["last_seen"])
         own["peak_at"] = np.where(opens | grows, at, own["peak_at"])
@@ -228,6 +232,7 @@ class Watch:
             expected,
             lower,
             upper,
+            threshold=float(own["over"][series]),
             n_outside=int(own["n_outside"][series]),
             last_seen=None if np.isnat(last_seen) else last_seen,
             flapping=bool(self.flapping(own["opened_at"][series])[series]),
