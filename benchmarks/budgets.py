@@ -14,7 +14,7 @@ from data.simulate import simulate
 from features.grid import regular
 from models import DETECTORS
 from models.budget import LOWEST
-from models.replay import budget_of, forgive, stepped
+from models.replay import budget_of, stepped, tell
 from models.watch import CLOSES_BELOW, Change, Watch
 
 BUDGETS = (0.5, 1.0, 4.0)
@@ -83,8 +83,7 @@ def kept(group: Group, per_week: float, *, judged: bool) -> Kept:
         given.row = row
         changes = stepped(watch, budget, at, group.scores[row])
         if judged:
-            ended = [one for one in changes if one.what == "closed"]
-            forgive(budget, [one for one in ended if is_true(group, one)])
+            tell(budget, changes, partial(is_true, group))
         if group.first <= row < group.last:
             new = [is_true(group, one) for one in changes if one.what == "opened"]
             counted = counted._replace(

@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from models.tail import N_WEEKS, Record, Tail, level_for
+from models.tail import N_WEEKS, UNKNOWN, Record, Tail, level_for
 from models.watch import CLOSES_BELOW, Change
 
 DAY, WEEK_SECONDS = 86_400, 604_800
@@ -13,6 +13,7 @@ HOLD_SECONDS = 7200  # a watch's quiet hour, and the silent one after it: they h
 LOWEST = 1.5  # score of a peak worth keeping: nobody is to be woken at two sigmas
 MOST_A_DAY = 100  # peaks kept of a day, the highest
 YOUNG_SECONDS = 2 * DAY  # in which a series shows ten times as many peaks (AIOPS KPIs, train)
+BEYOND = 3.0  # mean excesses over the threshold: chance goes so far one time in twenty
 GAIN = 0.4  # of an alert too many, on the logarithm of the budget
 FORGETS = 0.98  # of what was made up for, a day
 FAR = float(np.log(8))  # the budget that is aimed at lies within an eighth and eight times
@@ -40,7 +41,8 @@ class Budget:
     `young` says which series are in them: no budget holds for these. What opened more or less
     often than wanted is made up for: each alert too many lowers the budget that is aimed at
     (Gibbs, Candès 2021, on the logarithm), a week counts for at most twice its share and two.
-    An alert that turned out to be true (`forgive`) counts neither way.
+    An alert that turned out to be true (`forgive`) does not count. Nor does one that nobody has
+    called false (`blame`), where it went further beyond the threshold than chance does.
 
     Parameters
     ----------
@@ -85,6 +87,9 @@ class Budget:
             "peak_series": np.zeros(0, np.int64),
             "peak_at": np.zeros((2, 0), np.int64),  # began, was last high
             "opened": np.zeros((2, 0), np.int64),  # series and time of every alert
+            "height": np.zeros((2, 0)),  # its peak, and beyond what no chance is seen in it
+            "excused": np.zeros(0, bool),  # those that are so, as long as nobody objects
+            "excess": np.full(1, np.nan),  # of peaks over the threshold, in the mean
             "day": np.full(7 * N_WEEKS, NOWHEN),  # the days on record, the newest last
             "seen": np.zeros(7 * N_WEEKS),  # series-weeks of each
             "watched": np.zeros(7 * N_WEEKS),  # weeks of each with a threshold
@@ -126,9 +131,24 @@ class Budget:
         if high.size:
             self._hold(now, high, scores[high])
         own["age"] += known * float(self.step_seconds)
-        opened = [[change.series, now] for change in changes if change.what == "opened"]
-        if opened:
-            self._desk["opened"] = np.hstack([self._desk["opened"], np.array(opened).T])
+        for change in changes:
+            self._note(change)
+
+    def _note(self, change: Change) -> None:
+        """Keep when an alert opened, and how high it went."""
+        desk, first = self._desk, _seconds(change.opened_at)
+        if change.what == "opened":
+            limit = self.threshold.value + BEYOND * float(desk["excess"][0])
+            desk["opened"] = np.hstack([desk["opened"], [[change.series], [first]]])
+            desk["height"] = np.hstack([desk["height"], [[change.score], [limit]]])
+            desk["excused"] = np.append(desk["excused"], False)
+        else:
+            desk["height"][0, self._its(change.series, first)] = change.score
+
+    def _its(self, series: int, opened_at: int) -> np.ndarray:
+        """Which alert is meant."""
+        its: np.ndarray = (self._desk["opened"] == [[series], [opened_at]]).all(axis=0)
+        return its
 
     def _hold(self, now: int, high: np.ndarray, scores: np.ndarray) -> None:
         own = self._series
@@ -163,7 +183,8 @@ class Budget:
         self._series["heard"][:] = False
         aimed = self.per_week * float(np.exp(self._desk["made_up"][0]))
         known = not self.young.all() and (self.prior is not None or self._known())
-        value = level_for(self._record(today), n_series, aimed, self.prior) if known else np.nan
+        found = level_for(self._record(today), n_series, aimed, self.prior) if known else UNKNOWN
+        value, self._desk["excess"][0] = found
         self._desk["watched"][-1] = 1 / 7 if np.isfinite(value) else 0.0
         weeks = float(self._desk["watched"][:-1].sum())
         realised = self._desk["opened"].shape[1] / weeks if weeks else np.nan
@@ -179,8 +200,13 @@ class Budget:
         desk = self._desk
         if not desk["watched"][-1]:
             return
-        days = desk["opened"][1] // DAY
         last = int(desk["day"][-1])
+        days = desk["opened"][1] // DAY
+        for number in np.flatnonzero((days == last) & (desk["height"][0] > desk["height"][1])):
+            desk["excused"][number] = True
+            series, first = desk["opened"][:, number].tolist()
+            self._drop_peaks(series, first, (last + 1) * DAY)
+        days = days[~desk["excused"]]
         before = int(np.sum((days > last - 7) & (days < last)))
         n = min(int(np.sum(days == last)), max(2 + 2 * self.per_week - before, 0))
         gain = self._gain * (n - self.per_week / 7)
@@ -197,8 +223,12 @@ class Budget:
         for name, new in (("day", today), ("seen", 0), ("watched", 0)):
             desk[name] = np.append(desk[name][1:], new)
         old = today - 7 * N_WEEKS
-        desk["opened"] = desk["opened"][:, desk["opened"][1] // DAY >= old]
+        self._keep_alerts(desk["opened"][1] // DAY >= old)
         self._keep(desk["peak_at"][0] // DAY >= old)
+
+    def _keep_alerts(self, kept: np.ndarray) -> None:
+        for name in ("opened", "height", "excused"):
+            self._desk[name] = self._desk[name][..., kept]
 
     def _trim(self, today: int) -> None:
         """Of yesterday's peaks the highest."""
@@ -227,20 +257,39 @@ class Budget:
 
     def forgive(self, series: int, opened_at: np.datetime64, closed_at: np.datetime64) -> bool:
         """An alert turned out to be true: it and its peaks count no more. False if unknown."""
-        desk, own = self._desk, self._series
-        first, last = _seconds(opened_at), _seconds(closed_at)
-        its = (desk["opened"][0] == series) & (desk["opened"][1] == first)
+        first = _seconds(opened_at)
+        its = self._its(series, first)
         if not its.any():
             return False
-        desk["opened"] = desk["opened"][:, ~its]
-        if first // DAY < desk["day"][-1]:  # it was made up for
-            since = (desk["day"][-1] - first // DAY) * np.log(FORGETS)
-            desk["made_up"] = np.clip(desk["made_up"] + self._gain * np.exp(since), -FAR, FAR)
+        if not self._desk["excused"][its].any():
+            self._correct(first, +1)
+        self._keep_alerts(~its)
+        self._drop_peaks(series, first, _seconds(closed_at))
+        return True
+
+    def blame(self, series: int, opened_at: np.datetime64) -> None:
+        """An alert turned out to be false: it counts, however far it went."""
+        first = _seconds(opened_at)
+        its = self._its(series, first)
+        if self._desk["excused"][its].any():
+            self._correct(first, -1)
+        self._desk["excused"][its] = False
+        self._desk["height"][1, its] = np.inf
+
+    def _correct(self, opened: int, sign: int) -> None:
+        """Take back, or make up for, what a day of the past did not know."""
+        desk = self._desk
+        ago = int(desk["day"][-1]) - opened // DAY
+        if ago > 0:
+            moved = sign * self._gain * FORGETS**ago
+            desk["made_up"] = np.clip(desk["made_up"] + moved, -FAR, FAR)
+
+    def _drop_peaks(self, series: int, first: int, last: int) -> None:
+        desk, own = self._desk, self._series
         began, high = desk["peak_at"]
         self._keep((desk["peak_series"] != series) | (began > last) | (high < first))
         if own["at"][0, series] <= last and own["at"][1, series] >= first:
             own["top"][series] = 0
-        return True
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything kept, as plain arrays."""

@@ -65,7 +65,7 @@ def replay(
     for step in range(n_steps):
         told = stepped(watch, budget, times[step], values[step])
         if judge is not None and budget is not None:
-            forgive(budget, [one for one in told if one.what == "closed" and judge(one)])
+            tell(budget, told, judge)
         changes += told
         seen[:, step] = watch.seen
         alerting[step], thresholds[step] = watch.alerting, watch.threshold
@@ -97,8 +97,10 @@ def stepped(
     return changes
 
 
-def forgive(budget: Budget, true: Iterable[Change]) -> None:
-    """Tell the budget of alerts that closed and were true."""
-    for change in true:
-        if change.closed_at is not None:
+def tell(budget: Budget, changes: Iterable[Change], judge: Judge) -> None:
+    """Tell the budget what a person says of the alerts that closed."""
+    for change in changes:
+        if change.closed_at is not None and judge(change):
             budget.forgive(change.series, change.opened_at, change.closed_at)
+        elif change.closed_at is not None:
+            budget.blame(change.series, change.opened_at)

@@ -35,7 +35,17 @@ class Record(NamedTuple):
     seen: np.ndarray
 
 
-def level_for(record: Record, n_series: int, per_week: float, prior: Tail | None) -> float:
+class Level(NamedTuple):
+    """A score, and how far peaks that reach it go beyond in the mean."""
+
+    value: float
+    excess: float
+
+
+UNKNOWN = Level(float("nan"), float("nan"))
+
+
+def level_for(record: Record, n_series: int, per_week: float, prior: Tail | None) -> Level:
     """The score that `n_series` series together reach `per_week` times a week; NaN if unknown.
 
     Peaks are counted with weights that halve every two weeks, no week for more than half as much
@@ -46,8 +56,9 @@ def level_for(record: Record, n_series: int, per_week: float, prior: Tail | None
 
     >>> peaks = np.random.default_rng(0).exponential(1, 400)  # ten series, a hundred a week
     >>> record = Record(peaks, np.arange(400) // 100, np.repeat([10.0, 0.0], [4, 9]))
-    >>> round(level_for(record, 10, 1.0, None), 1), round(float(np.log(100)), 1)
-    (4.4, 4.6)
+    >>> found = level_for(record, 10, 1.0, None)
+    >>> round(found.value, 1), round(found.excess, 1), round(float(np.log(100)), 1)
+    (4.4, 1.0, 4.6)
 
     References
     ----------
@@ -57,25 +68,19 @@ def level_for(record: Record, n_series: int, per_week: float, prior: Tail | None
     before = prior or NOTHING_KNOWN
     exposure = float(record.seen @ weights) + (prior is not None)
     if n_series == 0 or exposure == 0:
-        return float("nan")
+        return UNKNOWN
     n_weeks = max(exposure / n_series, 0.5)
     allowed = per_week * exposure / n_series
-
-    def most(expected: float) -> float:
-        return 1 + A_WEEK_MORE * expected / n_weeks
-
-    def solve(expected: float) -> float:
-        return _reached(record, weights, most(expected), before, expected)
-
-    if allowed >= ENOUGH:
-        return solve(allowed)
-    base = solve(ENOUGH)
+    counted = max(allowed, ENOUGH)
+    most = 1 + A_WEEK_MORE * counted / n_weeks
+    base = _reached(record, weights, most, before, counted)
     beyond = record.peaks >= base
     counts = np.bincount(record.weeks_ago[beyond], minlength=N_WEEKS)
-    share = weights * np.minimum(1, most(ENOUGH) / np.maximum(counts, 1))
+    share = weights * np.minimum(1, most / np.maximum(counts, 1))
     weight = share[record.weeks_ago[beyond]]
     total = float((record.peaks[beyond] - base) @ weight) + SURE * before.excess
-    return base + total / (float(weight.sum()) + SURE) * float(np.log(ENOUGH / allowed))
+    excess = total / (float(weight.sum()) + SURE)
+    return Level(base + excess * float(np.log(counted / allowed)), excess)
 
 
 def _reached(

@@ -42,7 +42,7 @@ ALERT_KINDS: dict[Kind, AlertKind] = {METRICS: "metric", TICKETS: "surge"}
 SETTLE = timedelta(weeks=2)  # what a surge scores in its youth says little about its old age
 LOOK_BACK = timedelta(weeks=12)  # how much history a detector begins with
 RELEARN = timedelta(hours=1)  # how often one without a threshold looks for it anew
-JUDGED: tuple[AlertStatus, ...] = ("acknowledged", "resolved")  # by a person, and not false
+JUDGED: tuple[AlertStatus, ...] = ("acknowledged", "resolved", "false_alarm")  # by a person
 TRACE_STEPS = 1000  # an episode that lasts longer is drawn by its latest part
 LINES = ("observed", "expected", "lower", "upper")
 
@@ -108,7 +108,7 @@ def advance(place: Workspace, live: Live, until: datetime, report: Report = sile
     """
     step = place.settings.step_seconds
     until, changed = floor(until, step), {}
-    forgive_judged(place, live)
+    tell_judged(place, live)
     total = n_spans(live.watermark, until, step)
     for done, steps in enumerate(feed(place, live.kind, live.watermark, until), start=1):
         alerts: dict[str, Alert] = {}
@@ -125,15 +125,19 @@ def advance(place: Workspace, live: Live, until: datetime, report: Report = sile
     return list(changed.values())
 
 
-def forgive_judged(place: Workspace, live: Live) -> None:
-    """Tell the budget which alerts a person took for real; what it knows already stays as it is."""
+def tell_judged(place: Workspace, live: Live) -> None:
+    """Tell the budget what people said of alerts; what it knows already stays as it is."""
     desk, series = place.settings.desk, {key: i for i, key in enumerate(live.keys)}
+    kind = ALERT_KINDS[live.kind]
     for status in JUDGED:
-        kind = ALERT_KINDS[live.kind]
         for alert in place.store.alerts(desks=[desk], status=status, kind=kind, limit=10_000):
-            if alert.closed_at and alert.key in series:
-                first, last = instant(alert.opened_at), instant(alert.closed_at)
-                live.budget.forgive(series[alert.key], first, last)
+            if alert.key not in series:
+                continue
+            number, opened_at = series[alert.key], instant(alert.opened_at)
+            if status == "false_alarm":
+                live.budget.blame(number, opened_at)
+            elif alert.closed_at:
+                live.budget.forgive(number, opened_at, instant(alert.closed_at))
 
 
 def note(place: Workspace, live: Live, change: Change) -> Alert:
