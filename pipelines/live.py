@@ -1,6 +1,5 @@
 """A detector at work on one desk: what it knows, how far it has looked, and how both are kept."""
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from models.tail import PRIORS
 from models.watch import Change, Watch
 from pipelines.feeds import METRICS, TICKETS, Kind, Steps, span_of
 from pipelines.floors import read_floors
+from pipelines.packing import pack, unpack
 from pipelines.workspace import Workspace
 
 BUDGET = "budget."  # what its arrays are called in the state
@@ -147,18 +147,17 @@ def save(place: Workspace, live: Live, alerts: list[Alert]) -> None:
 
 def packed(live: Live, learnt_with: str) -> bytes:
     """All that `unpacked` needs, as one npz."""
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        terms=np.array(learnt_with),
-        keys=np.array(live.keys, dtype=str),
-        since=np.array([_seconds(live.began_at), _seconds(live.learnt_from)]),
-        open_series=np.array(list(live.open), dtype=np.int64),
-        open_alerts=np.array(list(live.open.values()), dtype=str),
-        **live.watch.state(),
-        **{BUDGET + name: array for name, array in live.budget.state().items()},
+    return pack(
+        {
+            "terms": np.array(learnt_with),
+            "keys": np.array(live.keys, dtype=str),
+            "since": np.array([_seconds(live.began_at), _seconds(live.learnt_from)]),
+            "open_series": np.array(list(live.open), dtype=np.int64),
+            "open_alerts": np.array(list(live.open.values()), dtype=str),
+            **live.watch.state(),
+            **{BUDGET + name: array for name, array in live.budget.state().items()},
+        }
     )
-    return buffer.getvalue()
 
 
 def _seconds(at: datetime | None) -> float:
@@ -178,14 +177,17 @@ def resume(place: Workspace, kind: Kind) -> Live | None:
 
 def unpacked(kind: Kind, saved: Detection, settings: Settings) -> Live:
     """What was saved, without its charts; Outdated where it does not fit what is set now."""
-    with np.load(io.BytesIO(saved.state), allow_pickle=False) as arrays:
-        state = dict(arrays)
+    state = unpack(saved.state)
     now, was = terms(kind, settings), str(state.pop("terms", "those of an earlier version"))
     if was != now:
         raise Outdated(f"{kind} were learnt with {was}, and the settings are now {now}")
-    keys = [str(key) for key in state.pop("keys")]
+    keys: list[str] = state.pop("keys").tolist()
     series, ids = state.pop("open_series"), state.pop("open_alerts")
-    kept = {name.removeprefix(BUDGET): state.pop(name) for name in list(state) if BUDGET in name}
+    kept = {
+        name.removeprefix(BUDGET): state.pop(name)
+        for name in list(state)
+        if name.startswith(BUDGET)
+    }
     since = [
         None if np.isnan(seconds) else datetime.fromtimestamp(seconds, saved.watermark.tzinfo)
         for seconds in state.pop("since").tolist()
