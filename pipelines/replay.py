@@ -19,6 +19,7 @@ from data.sources.rejects import Rejects
 from features.grid import counts, regular
 from features.rolling import Counted, rolled_counts
 from models import DETECTORS
+from models.floors import floors_of
 from models.replay import Replayed, replay
 from models.surge import Surge
 from models.watch import Change, Watch
@@ -26,6 +27,7 @@ from pipelines.alerts import Told as Numbers
 from pipelines.alerts import utc, why
 from pipelines.console import Report, silent
 from pipelines.feeds import TARGET, TOTAL
+from pipelines.floors import read_floors
 from pipelines.writing import rejects_beside, written
 
 POINT_COLUMNS = ("timestamp", "value", "expected", "lower", "upper", "score", "alert")
@@ -142,21 +144,24 @@ def replayed_points(points: Points, settings: Settings, told: Told, report: Repo
     """Every point scored; series of one interval run side by side on one grid."""
     keys, series = np.unique(points.series.astype(str), return_inverse=True)
     steps = np.array([interval(points.at[series == one]) for one in range(len(keys))])
+    floors = read_floors(settings.metric_floors)
     seen, alerting = np.full((len(series), 4), np.nan), np.zeros(len(series), bool)
     for step in np.unique(steps):
         members = np.flatnonzero(steps == step)
         chosen = np.flatnonzero(np.isin(series, members))
         column = np.searchsorted(members, series[chosen])
         times, matrix = on_grid(points.at[chosen], column, points.values[chosen], int(step))
-        found = replay(
-            Watch(
-                DETECTORS[settings.metric_detector](
-                    len(members), step_seconds=int(step), timezone=settings.timezone
-                ),
-                float("nan"),
-                n_series=len(members),
-                step_seconds=int(step),
+        watch = Watch(
+            DETECTORS[settings.metric_detector](
+                len(members), step_seconds=int(step), timezone=settings.timezone
             ),
+            float("nan"),
+            n_series=len(members),
+            step_seconds=int(step),
+        )
+        watch.floors = floors_of(floors, [str(keys[one]) for one in members])
+        found = replay(
+            watch,
             times,
             matrix,
             budget_per_week=settings.metric_budget,

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from rich.markup import escape
 
 from data.published import Pointer, open_published, pointer
+from models.budget import Threshold
 from pipelines.console import out
 from pipelines.feeds import KINDS, Kind
 from pipelines.live import Live, Outdated, resume
@@ -117,6 +118,19 @@ def state_of(live: Live) -> str:
         return f"learning: {seen}; no threshold yet, it needs {live.needs}"
     return (
         f"watching: {seen}; threshold {live.threshold.value:.2f}, "
-        f"{live.threshold.realised_per_week:.2f} alerts a week on its own past "
-        f"({live.threshold.n_weeks:.1f} weeks)"
+        f"{realised(live.threshold)} against a budget of {live.budget.per_week:g}"
+    )
+
+
+def realised(threshold: Threshold) -> str:
+    """How often alerts came that nobody found true.
+
+    >>> realised(Threshold(4.1, 0.8, 5.0)), realised(Threshold(4.1, 0.0, 0.5))
+    ('0.80 alerts a week not found true (5.0 weeks)', 'too few days watched to say how often')
+    """
+    if threshold.n_weeks < 1:
+        return "too few days watched to say how often"
+    return (
+        f"{threshold.realised_per_week:.2f} alerts a week not found true "
+        f"({threshold.n_weeks:.1f} weeks)"
     )
