@@ -17,10 +17,10 @@ SERVERS := chromium prometheus prometheus-alertmanager
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check serve up bench bench-triage servers notebooks clean
+.PHONY: help demo test check serve up bench bench-triage bench-metrics servers notebooks clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Forewarn needs Python 3.11 or newer; PYTHON=... names one"; exit 2; }
@@ -57,6 +57,10 @@ bench: $(INSTALLED) ## measure everything anew and write docs/benchmarks.md
 
 bench-triage: $(INSTALLED) ## measure the ticket models alone, from the raw files: some ten minutes
 	$(BIN)/python -m benchmarks triage
+
+bench-metrics: $(INSTALLED) ## measure the metric detectors and budgets alone: under half an hour
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(BIN)/python -m benchmarks metrics budgets scale
 
 servers: ## what only Debian's packages hold, for tests on the real thing: chromium, Prometheus and its Alertmanager
 	@missing=$$(for one in $(SERVERS); do command -v $$one >/dev/null || echo $$one; done); \

@@ -144,6 +144,7 @@ class Settings:
     step_seconds: int = 300
     metric_budget: float = 1.0
     metric_detector: str = "seasonal"
+    metric_floors: str = ""
     ticket_budget: float = 1.0
     group_by: tuple[str, ...] = ("service", "app", "job")
     retention_days: int = 0

@@ -42,11 +42,13 @@ class Columns:
         return {name: array[..., kept].copy() for name, array in self._state.items()}
 
     def restore(self, state: dict[str, np.ndarray]) -> Self:
-        wanted = self._blank(state["seen"].shape[-1] if "seen" in state else 0)
+        n_series = state["seen"].shape[-1] if "seen" in state else 0
+        wanted = self._blank(1)  # of one: of many it would be as large as the state
         for name, blank in wanted.items():
-            if name not in state or state[name].shape != blank.shape:
+            shape = (*blank.shape[:-1], n_series)
+            if name not in state or state[name].shape != shape:
                 came = state[name].shape if name in state else "nothing"
-                raise ValueError(f"state {name!r}: wanted shape {blank.shape}, got {came}")
+                raise ValueError(f"state {name!r}: wanted shape {shape}, got {came}")
         self._set({name: np.array(state[name], blank.dtype) for name, blank in wanted.items()})
         return self
 

@@ -4,6 +4,7 @@ from typing import Self
 
 import numpy as np
 
+from models.floors import Floors
 from models.replay import Replayed, replay
 from models.watch import Watch
 
@@ -16,12 +17,14 @@ def rung(
     budget: float,
     detector: str = "Retold",
     left_out: np.ndarray | None = None,
+    floors: Floors | None = None,
 ) -> Replayed:
     """A replay under `budget` false alerts a week that scores nothing anew.
 
     `seen` is any replay of `values` (n_steps, n_series) at `times` (n_steps,) by a detector of
     the class `detector`. It does not know the threshold, so its scores are those of every budget.
-    What is `left_out` (n_steps, n_series) counts towards no threshold.
+    What is `left_out` (n_steps, n_series) counts towards no threshold, and what `floors` hold back
+    opens nothing.
 
     >>> from models.seasonal import Seasonal
     >>> times = np.datetime64("2026-01-05") + np.arange(7 * 288) * np.timedelta64(300, "s")
@@ -35,6 +38,7 @@ def rung(
     # Under the name of the detector: what goes by that name holds for its scores, too.
     retold = type(detector, (Retold,), {})(seen, times)
     watch = Watch(retold, np.nan, seen.scores.shape[1], step_seconds, recent_seconds=step_seconds)
+    watch.floors = floors
     return replay(watch, times, values, budget_per_week=budget, left_out=left_out)
 
 

@@ -7,13 +7,14 @@ from typing import Literal, NamedTuple, Self
 import numpy as np
 
 from models.detector import Detector
+from models.floors import Floors
 
 CLOSES_BELOW = 0.7  # of the threshold: an episode ends where the score has stayed below
 N_FLAPS = 4  # episodes that open within a day make a series one that flaps
 FLAP_WITHIN = np.timedelta64(1, "D")
 FLAP_QUIET = np.timedelta64(6, "h")  # how long one that flaps must be calm before it closes
 OF_EPISODES = (
-    "open", "opened_at", "peak_at", "high_at", "peak", "openings", "last_seen", "n_outside",
+    "open", "opened_at", "peak_at", "high_at", "peak", "over", "openings", "last_seen", "n_outside",
 )  # fmt: skip
 What = Literal["opened", "updated", "closed"]
 NAT = np.datetime64("NaT", "s")
@@ -26,7 +27,8 @@ TRACES = ("observed", "expected", "lower", "upper")
 class Change:
     """What one step did to one episode. All but `series` and `what` stand as at its peak.
 
-    `closed_at` is None while the episode lasts; it is the last time the score was high.
+    `closed_at` is None while the episode lasts; it is the last time the score was high. `threshold`
+    is the one that it opened at.
     `n_outside` steps in a row, up to the peak, lay outside of what is normal. The episode before
     this one peaked at `last_seen` (None: there was none). `flapping`: this is the fourth or a later
     one within a day. `before`, of an episode that opens, is what the detector knew of the series
@@ -43,6 +45,7 @@ class Change:
     expected: float
     lower: float
     upper: float
+    threshold: float = np.nan
     n_outside: int = 0
     last_seen: np.datetime64 | None = None
     flapping: bool = False
@@ -115,11 +118,13 @@ class Watch:
             raise ValueError(f"threshold must be above 0, or NaN for none yet, got {threshold}")
         self.detector = detector
         self.threshold = threshold
+        self.floors: Floors | None = None
         self.step_seconds = step_seconds
         self.quiet = np.timedelta64(quiet_seconds, "s")
         self.refractory = np.timedelta64(refractory_seconds, "s")
         self.n_recent = max(recent_seconds // step_seconds, 1)
         self.seen = Seen(*np.full((4, n_series), np.nan))
+        self.counted = self.seen.scores  # those that floors left
         self._own = self._blank(n_series)
 
     def _blank(self, n: int) -> dict[str, np.ndarray]:
@@ -129,6 +134,7 @@ class Watch:
             "peak_at": np.full(n, NAT),
             "high_at": np.full(n, NAT),
             "peak": np.full((5, n), np.nan),  # score, observed, expected, lower, upper
+            "over": np.full(n, np.nan),  # the threshold that the episode reached
             "openings": np.full((N_FLAPS, n), NAT),  # the latest, newest last
             "last_seen": np.full(n, NAT),  # the peak of the episode before
             "n_outside": np.zeros((2, n), np.int32),  # now, and at the peak
@@ -151,11 +157,16 @@ class Watch:
         return within
 
     def step(
-        self, at: np.datetime64, values: np.ndarray, muted: np.ndarray | None = None
+        self,
+        at: np.datetime64,
+        values: np.ndarray,
+        muted: np.ndarray | None = None,
+        young: np.ndarray | None = None,
     ) -> list[Change]:
         """Score `values` (n_series,), learn them, and say what changed.
 
-        Series for which `muted` (n_series,) is True are remembered for the chart alone.
+        Series for which `muted` (n_series,) is True are remembered for the chart alone; those that
+        are `young` open nothing yet.
         """
         at = at.astype("datetime64[s]")
         last = self._own["times"][-1]
@@ -167,7 +178,12 @@ class Watch:
         heard = np.where(off, np.nan, values)
         scores = np.where(off, np.nan, self.detector.score(at, heard))
         self.seen = Seen(scores, *self.detector.expect(at))
-        changes = self._episodes(at, np.stack([self.seen.scores, values, *self.seen[1:]]))
+        self.counted = scores
+        if self.floors is not None:
+            small = ~self.floors.passed(values, self.seen.expected)
+            self.counted = np.where(small, np.minimum(scores, 0.0), scores)
+        hushed = self.counted if young is None else np.where(young, np.nan, self.counted)
+        changes = self._episodes(at, np.stack([hushed, values, *self.seen[1:]]))
         self.detector.learn(at, heard)
         if off.any():
             self.detector.skip(at, off)
@@ -192,6 +208,7 @@ class Watch:
         stranger = scores > np.nan_to_num(own["peak"][0], nan=-np.inf)
         opens = ~own["open"] & (scores >= self.threshold) & (calm | stranger)
         grows = own["open"] & stranger
+        own["over"] = np.where(opens, self.threshold, own["over"])
         own["openings"] = np.where(opens, _pushed(own["openings"], at), own["openings"])
         own["last_seen"] = np.where(opens, own["peak_at"], own["last_seen"])
         own["opened_at"] = np.where(opens, at, own["opened_at"])
@@ -235,11 +252,20 @@ class Watch:
             expected,
             lower,
             upper,
+            threshold=float(own["over"][series]),
             n_outside=int(own["n_outside"][1, series]),
             last_seen=None if np.isnat(last_seen) else last_seen,
             flapping=bool(self.flapping(own["opened_at"][series])[series]),
             before=self.detector.column(series) if what == "opened" else None,
         )
+
+    def forget_open(self) -> None:
+        """Let go of the episodes that are open, as if they never had been."""
+        own, was = self._own, self._own["open"]
+        for name in ("opened_at", "peak_at", "high_at"):
+            own[name] = np.where(was, NAT, own[name])
+        own["peak"] = np.where(was, np.nan, own["peak"])
+        own["open"] = np.zeros_like(was)
 
     def recent(self, series: int) -> Recent:
         """What came and what was expected lately, for the chart of an alert."""

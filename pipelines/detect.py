@@ -7,22 +7,15 @@ saved in one transaction. A run that was killed goes on where the last save stan
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-import numpy as np
-
-from data.records import Alert
-from data.settings import Settings
-from models.budget import Threshold, threshold_for
+from data.records import Alert, AlertStatus
 from pipelines.alerts import utc
 from pipelines.console import Report, silent
 from pipelines.episodes import ALERT_KINDS, extend_trace, noted
-from pipelines.feeds import SILENCE, Kind, feed, first_at, floor, instant, n_spans
+from pipelines.feeds import METRICS, Kind, feed, first_at, floor, instant, n_spans
 from pipelines.live import (
     ENOUGH,
-    SILENT,
-    UNKNOWN,
     Live,
     Outdated,
-    budget_of,
     new_live,
     resume,
     save,
@@ -30,62 +23,36 @@ from pipelines.live import (
 from pipelines.windows import windows_of
 from pipelines.workspace import Workspace
 
-SETTLE = timedelta(weeks=2)  # scores of a detector this young say little about its old age
+SETTLE = timedelta(weeks=2)  # what a surge scores in its youth says little about its old age
 LOOK_BACK = timedelta(weeks=12)  # how much history a detector begins with
 RELEARN = timedelta(hours=1)  # how often one without a threshold looks for it anew
-KNOWN = timedelta(days=2)  # of scores before a threshold is taken from them
-MOST_SCORES = 100_000_000  # that a threshold is taken from, the latest: 0.4 GB
+JUDGED: tuple[AlertStatus, ...] = ("acknowledged", "resolved", "false_alarm")  # by a person
 
 
 # -- learning from the past ------------------------------------------------------------------
 
 
 def begin(place: Workspace, kind: Kind, until: datetime, report: Report = silent) -> Live:
-    """Learn from the stored past up to `until`, and take the threshold from its scores.
+    """Learn from the stored past up to `until`, with a threshold set anew each day of it.
 
-    Nothing alerts for what lies in the past. Where there is too little of it for a threshold,
-    the watch goes on learning.
+    What opened then counts against the budget, but nothing alerts for what lies in the past.
+    Where there is too little of it for a threshold, the watch goes on learning.
     """
     step = place.settings.step_seconds
     until, first = floor(until, step), first_at(place, kind)
     live = new_live(kind, place.settings, until)
-    live.began_at, live.learnt_from = until, first
+    live.learnt_from = first
     if first is None or first >= until:
         return live
     start = floor(max(first, until - LOOK_BACK), step)
     live.windows = windows_of(place, kind, start, until)
-    settled = instant(start + min(SETTLE, (until - start) / 3))
-    scores: list[np.ndarray] = []
+    settled = None if kind == METRICS else instant(start + min(SETTLE, (until - start) / 3))
     for done, steps in enumerate(feed(place, kind, start, until), start=1):
-        for at, _ in zip(steps.times, live.step_all(steps), strict=True):
-            if at >= settled:
-                keep(scores, live.watch.seen.scores)
+        for _ in live.step_all(steps, settled):
+            pass
         report(done, n_spans(start, until, step))
-    live.threshold = (
-        SILENT
-        if kind == SILENCE
-        else threshold_of(scores, budget_of(kind, place.settings), place.settings)
-    )
-    live.watch.threshold = live.threshold.value
+    live.watch.forget_open()
     return live
-
-
-def keep(scores: list[np.ndarray], newest: np.ndarray) -> None:
-    """Add the newest scores; the oldest go where there are too many for the memory."""
-    scores.append(newest.astype(np.float32))
-    if len(scores) * len(newest) > MOST_SCORES:
-        del scores[0]
-
-
-def threshold_of(scores: list[np.ndarray], budget: float, settings: Settings) -> Threshold:
-    """The threshold for a budget, from the scores of a detector that has grown up."""
-    if not scores:
-        return UNKNOWN
-    matrix = np.full((len(scores), len(scores[-1])), np.nan, np.float32)
-    for row, one in enumerate(scores):
-        matrix[row, : len(one)] = one  # series that came later have no score before
-    found = threshold_for(matrix, settings.step_seconds, budget)
-    return found if timedelta(weeks=found.n_weeks) >= KNOWN else replace(found, value=np.nan)
 
 
 def is_due(place: Workspace, live: Live, until: datetime) -> bool:
@@ -125,6 +92,7 @@ def advance(place: Workspace, live: Live, until: datetime, report: Report = sile
     step = place.settings.step_seconds
     until, changed = floor(until, step), {}
     live.windows = windows_of(place, live.kind, live.watermark, until)
+    tell_judged(place, live)
     total = n_spans(live.watermark, until, step)
     for done, steps in enumerate(feed(place, live.kind, live.watermark, until), start=1):
         alerts: dict[str, Alert] = {}
@@ -137,6 +105,23 @@ def advance(place: Workspace, live: Live, until: datetime, report: Report = sile
         save(place, live, list(alerts.values()))
         changed |= alerts
     return list(changed.values())
+
+
+def tell_judged(place: Workspace, live: Live) -> None:
+    """Tell the budget what people said of alerts; what it knows already stays as it is."""
+    if live.budget is None:
+        return
+    desk, series = place.settings.desk, {key: i for i, key in enumerate(live.keys)}
+    kind = ALERT_KINDS[live.kind]
+    for status in JUDGED:
+        for alert in place.store.alerts(desks=[desk], status=status, kind=kind, limit=10_000):
+            if alert.key not in series:
+                continue
+            number, opened_at = series[alert.key], instant(alert.opened_at)
+            if status == "false_alarm":
+                live.budget.blame(number, opened_at)
+            elif alert.closed_at:
+                live.budget.forgive(number, opened_at, instant(alert.closed_at))
 
 
 # -- one look ---------------------------------------------------------------------------------

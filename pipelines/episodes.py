@@ -108,7 +108,7 @@ def evidence_of(live: Live, change: Change) -> Evidence:
         made_with=made,
         at=change.opened_at,
         value=change.observed,
-        threshold=live.threshold.value,
+        threshold=change.threshold,
         state=change.before or {},
     )
 
@@ -150,7 +150,7 @@ def alert_of(place: Workspace, live: Live, change: Change, trace: Trace) -> Aler
         peak_at=utc(change.peak_at),
         closed_at=None if change.closed_at is None else utc(change.closed_at),
         score=change.score,
-        threshold=live.threshold.value,
+        threshold=change.threshold,
         **told._asdict(),
         n_tickets=n_tickets,
         detector=type(live.watch.detector).__name__.lower(),

@@ -11,6 +11,7 @@ from data.records import Alert, Incident
 from data.replays import UNKNOWN, BudgetTold, Declared, Estimate, Fired, ReplayTold
 from data.settings import Settings
 from models import DETECTORS, intervals
+from models.floors import Floors
 from models.ladder import rung
 from models.replay import Replayed
 from pipelines.alerts import utc
@@ -87,16 +88,18 @@ class Ladder:
         step: int,
         report: Report = silent,
         left_out: np.ndarray | None = None,
+        floors: Floors | None = None,
     ) -> None:
         """Take in what a detector said of `values` (n_steps, n_series) at `times` (n_steps,).
 
-        What is `left_out` (n_steps, n_series) counts towards no threshold.
+        What is `left_out` (n_steps, n_series) counts towards no threshold; what `floors` hold back
+        opens nothing.
         """
         self.n_points += int(np.isfinite(values).sum())
         alerts, known = {}, np.zeros(len(times), bool)
         detector = DETECTORS[self.settings.metric_detector].__name__
         for done, budget in enumerate(self.budgets, start=1):
-            told = rung(seen, times, values, step, budget, detector, left_out)
+            told = rung(seen, times, values, step, budget, detector, left_out, floors)
             alerts[budget] = alerts_of(told, times, keys, self.settings)
             known |= np.isfinite(told.thresholds)
             report(done, len(self.budgets))

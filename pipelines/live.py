@@ -1,6 +1,5 @@
 """A detector at work on one desk: what it knows, how far it has looked, and how both are kept."""
 
-import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,23 +10,28 @@ from data.records import Alert, Trace
 from data.settings import Settings
 from data.store import Detection
 from features.windows import Window, muted
-from models.budget import Threshold
+from models.budget import YOUNG_SECONDS, Budget, Threshold
 from models.detector import Detector
 from models.evidence import MADE_BY
+from models.floors import Floor, floors_of
+from models.replay import stepped
+from models.tail import PRIORS
 from models.watch import Change, Watch
 from pipelines.days_off import days_off
 from pipelines.feeds import METRICS, SILENCE, TICKETS, Kind, Steps, span_of
+from pipelines.floors import read_floors
+from pipelines.packing import pack, unpack
 from pipelines.states import changed_states
 from pipelines.workspace import Workspace
 
-UNKNOWN = Threshold(float("nan"), float("nan"), 0.0)
+BUDGET = "budget."  # what its arrays are called in the state
 HOUR = timedelta(hours=1)  # tickets are told by the hour: a step's count is too small to read
 ENOUGH = {
-    METRICS: timedelta(days=4),
+    METRICS: timedelta(days=2),
     TICKETS: timedelta(weeks=2),
     SILENCE: timedelta(),
 }  # of a past to learn from
-NEEDS = {METRICS: "4 days of points", TICKETS: "2 weeks of tickets", SILENCE: "points"}
+NEEDS = {METRICS: "2 days of points", TICKETS: "2 weeks of tickets", SILENCE: "points"}
 SILENT = Threshold(1.0, float("nan"), 0.0)  # of a score that is 1 or 0
 
 
@@ -44,9 +48,10 @@ class Live:
 
     kind: Kind
     watch: Watch
+    budget: Budget | None  # of false alerts; silence has none
     keys: list[str]
     watermark: datetime
-    threshold: Threshold = UNKNOWN
+    floors: tuple[Floor, ...] = ()
     began_at: datetime | None = None
     learnt_from: datetime | None = None  # the first point or ticket there was when it began
     made_with: dict[str, int | str] = field(default_factory=dict)  # the detector, beside its size
@@ -60,6 +65,10 @@ class Live:
     muted: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
 
     @property
+    def threshold(self) -> Threshold:
+        return SILENT if self.budget is None else self.budget.threshold
+
+    @property
     def watching(self) -> bool:
         """Whether it knows enough to alert; until then it learns."""
         return bool(np.isfinite(self.threshold.value))
@@ -68,11 +77,14 @@ class Live:
     def needs(self) -> str:
         return NEEDS[self.kind]
 
-    def step_all(self, steps: Steps) -> Iterator[list[Change]]:
+    def step_all(
+        self, steps: Steps, budget_from: np.datetime64 | None = None
+    ) -> Iterator[list[Change]]:
         """Take in some steps; what each one changed.
 
         A new series begins with the step that it first shows up in, however many steps are
-        taken in at once: many small looks and a large one must come to the same.
+        taken in at once: many small looks and a large one must come to the same. The budget
+        learns nothing of what comes before `budget_from`.
         """
         new = steps.beginnings(self.keys)
         keys = [*self.keys, *(key for _, key in new)]
@@ -83,8 +95,12 @@ class Live:
             if begun:
                 self.keys = [*self.keys, *begun]
                 self.watch.resize(len(self.keys))
+                if self.budget is not None:
+                    self.budget.resize(len(self.keys))
+                self.watch.floors = floors_of(self.floors, self.keys)
             self.muted = off[row, : len(self.keys)]
-            yield self.watch.step(at, values[row, : len(self.keys)], self.muted)
+            budget = self.budget if budget_from is None or at >= budget_from else None
+            yield stepped(self.watch, budget, at, values[row, : len(self.keys)], self.muted)
 
 
 def made_with(kind: Kind, settings: Settings) -> dict[str, int | str]:
@@ -103,7 +119,7 @@ def new_watch(kind: Kind, settings: Settings) -> Watch:
     step = settings.step_seconds
     return Watch(
         make(0, **made_with(kind, settings)),
-        float("nan"),
+        SILENT.value if kind == SILENCE else float("nan"),
         n_series=0,
         step_seconds=step,
         # Tickets are told by the hour; of metrics the store has the points before an alert.
@@ -113,9 +129,27 @@ def new_watch(kind: Kind, settings: Settings) -> Watch:
     )
 
 
-def new_live(kind: Kind, settings: Settings, watermark: datetime) -> Live:
-    """A detection that has seen nothing, at the beginning of the grid's step."""
-    return Live(kind, new_watch(kind, settings), [], watermark, made_with=made_with(kind, settings))
+def floors_for(kind: Kind, settings: Settings) -> tuple[Floor, ...]:
+    """What metrics must do at least before they alert."""
+    return read_floors(settings.metric_floors) if kind == METRICS else ()
+
+
+def new_budget(kind: Kind, settings: Settings) -> Budget | None:
+    """A budget that has seen nothing. Kinds of tickets are counts: old or young is all one.
+
+    Silence has none: it is no matter of chance.
+    """
+    if kind == SILENCE:
+        return None
+    name = settings.metric_detector if kind == METRICS else "surge"
+    young_seconds = YOUNG_SECONDS if kind == METRICS else 0
+    return Budget(
+        budget_of(kind, settings),
+        0,
+        settings.step_seconds,
+        prior=PRIORS.get(name),
+        young_seconds=young_seconds,
+    )
 
 
 def budget_of(kind: Kind, settings: Settings) -> float:
@@ -143,6 +177,14 @@ def terms(kind: Kind, settings: Settings) -> str:
     return f"{grid}, {budget_of(kind, settings):g} false alerts a week{detector}"
 
 
+def new_live(kind: Kind, settings: Settings, until: datetime) -> Live:
+    """A detection that has seen nothing."""
+    watch, budget = new_watch(kind, settings), new_budget(kind, settings)
+    live = Live(kind, watch, budget, [], until, floors_for(kind, settings), began_at=until)
+    live.made_with = made_with(kind, settings)
+    return live
+
+
 def save(place: Workspace, live: Live, alerts: list[Alert]) -> None:
     """Save what `live` knows, how far it looked and what came of it, all at once."""
     kept = {alert.id for alert in alerts} | set(live.alerts)
@@ -168,21 +210,19 @@ def save(place: Workspace, live: Live, alerts: list[Alert]) -> None:
 
 def packed(live: Live, learnt_with: str) -> bytes:
     """All that `unpacked` needs, as one npz."""
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        terms=np.array(learnt_with),
-        keys=np.array(live.keys, dtype=str),
-        threshold=np.array(
-            [live.threshold.value, live.threshold.realised_per_week, live.threshold.n_weeks]
-        ),
-        since=np.array([_seconds(live.began_at), _seconds(live.learnt_from)]),
-        open_series=np.array(list(live.open), dtype=np.int64),
-        open_alerts=np.array(list(live.open.values()), dtype=str),
-        told=live.told,
-        **live.watch.state(),
+    kept = {} if live.budget is None else live.budget.state()
+    return pack(
+        {
+            "terms": np.array(learnt_with),
+            "keys": np.array(live.keys, dtype=str),
+            "since": np.array([_seconds(live.began_at), _seconds(live.learnt_from)]),
+            "open_series": np.array(list(live.open), dtype=np.int64),
+            "open_alerts": np.array(list(live.open.values()), dtype=str),
+            "told": live.told,
+            **live.watch.state(),
+            **{BUDGET + name: array for name, array in kept.items()},
+        }
     )
-    return buffer.getvalue()
 
 
 def _seconds(at: datetime | None) -> float:
@@ -206,23 +246,31 @@ def resume(place: Workspace, kind: Kind) -> Live | None:
 
 def unpacked(kind: Kind, saved: Detection, settings: Settings) -> Live:
     """What was saved, without its charts; Outdated where it does not fit what is set now."""
-    with np.load(io.BytesIO(saved.state), allow_pickle=False) as arrays:
-        state = dict(arrays)
+    state = unpack(saved.state)
     now, was = terms(kind, settings), str(state.pop("terms", "those of an earlier version"))
     if was != now:
         raise Outdated(f"{kind} were learnt with {was}, and the settings are now {now}")
-    keys = [str(key) for key in state.pop("keys")]
+    keys: list[str] = state.pop("keys").tolist()
     series, ids = state.pop("open_series"), state.pop("open_alerts")
     told = state.pop("told", np.zeros(0, int))
-    threshold = Threshold(*(float(value) for value in state.pop("threshold")))
+    kept = {
+        name.removeprefix(BUDGET): state.pop(name)
+        for name in list(state)
+        if name.startswith(BUDGET)
+    }
     since = [
         None if np.isnan(seconds) else datetime.fromtimestamp(seconds, saved.watermark.tzinfo)
         for seconds in state.pop("since").tolist()
     ]
     try:
         watch = new_watch(kind, settings).restore(state)
+        budget = new_budget(kind, settings)
+        if budget is not None:
+            budget.restore(kept)
     except ValueError as error:
         raise Outdated(f"{kind} were learnt by an earlier version: {error}") from error
     known = dict(zip(series.tolist(), ids.tolist(), strict=True))
-    made = made_with(kind, settings)
-    return Live(kind, watch, keys, saved.watermark, threshold, *since, made, open=known, told=told)
+    live = Live(kind, watch, budget, keys, saved.watermark, floors_for(kind, settings), *since)
+    watch.floors = floors_of(live.floors, keys)
+    live.made_with, live.open, live.told = made_with(kind, settings), known, told
+    return live

@@ -18,6 +18,7 @@ from data.sources.opening import stem
 from data.sources.rejects import Rejects
 from features.grid import counts, regular
 from features.rolling import Counted, rolled_counts
+from models.floors import floors_of
 from models.replay import Replayed, replay
 from models.surge import Surge
 from models.watch import Change, Watch
@@ -26,6 +27,7 @@ from pipelines.alerts import utc, why
 from pipelines.console import Report, silent
 from pipelines.days_off import days_off
 from pipelines.feeds import METRICS, TARGET, TICKETS, TOTAL
+from pipelines.floors import read_floors
 from pipelines.ladder import Ladder
 from pipelines.replay_desk import watch_of
 from pipelines.windows import NOTHING, LeftAlone
@@ -156,15 +158,19 @@ def replayed_points(
     """Every point scored; series of one interval run side by side on one grid."""
     keys, series = np.unique(points.series.astype(str), return_inverse=True)
     steps = np.array([interval(points.at[series == one]) for one in range(len(keys))])
+    floors = read_floors(settings.metric_floors)
     seen, alerting = np.full((len(series), 4), np.nan), np.zeros(len(series), bool)
     for step in np.unique(steps):
         members = np.flatnonzero(steps == step)
         chosen = np.flatnonzero(np.isin(series, members))
         column = np.searchsorted(members, series[chosen])
         times, matrix = on_grid(points.at[chosen], column, points.values[chosen], int(step))
-        masks = left_alone.masks(METRICS, keys[members].tolist(), times)
+        names = [str(keys[one]) for one in members]
+        masks = left_alone.masks(METRICS, names, times)
+        watch = watch_of(settings, len(members), int(step))
+        watch.floors = floors_of(floors, names)
         found = replay(
-            watch_of(settings, len(members), int(step)),
+            watch,
             times,
             matrix,
             budget_per_week=settings.metric_budget,
@@ -175,10 +181,12 @@ def replayed_points(
         lines = (found.expected, found.lower, found.upper, found.scores)
         seen[chosen] = np.stack([line[row, column] for line in lines], axis=1)
         alerting[chosen] = found.alerting[row, column]
-        names = [str(keys[one]) for one in members]
         count(told, found, "metric", names, times)
         if ladder is not None:
-            ladder.add(found, times, matrix, names, int(step), left_out=masks["left_out"])
+            left_out = masks["left_out"]
+            ladder.add(
+                found, times, matrix, names, int(step), left_out=left_out, floors=watch.floors
+            )
     return Scored(points, seen, alerting)
 
 

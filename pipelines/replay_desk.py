@@ -11,12 +11,14 @@ from data.settings import Settings
 from data.sources.files import read_incidents
 from data.sources.rejects import Rejects
 from models import DETECTORS
+from models.floors import floors_of
 from models.replay import replay
 from models.watch import Watch
 from pipelines.console import Report, Step
 from pipelines.days_off import days_off
 from pipelines.detect import LOOK_BACK
 from pipelines.feeds import METRICS, Steps, feed, floor, n_spans
+from pipelines.floors import read_floors
 from pipelines.ladder import Ladder
 from pipelines.windows import left_alone
 from pipelines.workspace import Workspace
@@ -58,10 +60,15 @@ def replay_desk(place: Workspace, ladder: Ladder, step: Step) -> list[str]:
             "FOREWARN_STEP_SECONDS to how far apart your points are"
         )
     watch = watch_of(settings, len(keys), seconds)
+    watch.floors = floors_of(read_floors(settings.metric_floors), keys)
     masks = left_alone(place).masks(METRICS, keys, times)
     seen = step("replay", lambda report: replay(watch, times, values, **masks, progress=report))
-    left_out = masks["left_out"]
-    step("budgets", lambda report: ladder.add(seen, times, values, keys, seconds, report, left_out))
+    step(
+        "budgets",
+        lambda report: ladder.add(
+            seen, times, values, keys, seconds, report, masks["left_out"], watch.floors
+        ),
+    )
     return notes
 
 

@@ -31,7 +31,7 @@ def codes_of(live: "Live") -> np.ndarray:
     if live.kind == SILENCE:
         silent = np.where(watch.alerting, CODES["silent"], CODES["reporting"])
         return np.where(cast(Silence, watch.detector).ended(now), CODES["ended"], silent)
-    learning = (watch.detector.missing > 0) | (not live.watching)
+    learning = (seconds_learning(live) > 0) | (not live.watching)
     ordinary = np.where(learning, CODES["learning"], CODES["watching"])
     alerting = np.where(watch.flapping(now), CODES["flapping"], CODES["alerting"])
     states = np.where(watch.alerting, alerting, ordinary)
@@ -52,6 +52,11 @@ def changed_states(live: "Live", desk: str) -> list[SeriesState]:
 def state_of(live: "Live", desk: str, series: int, name: SeriesStateName) -> SeriesState:
     until = None
     if name == "learning" and live.watching:
-        steps = float(live.watch.detector.missing[series])
-        until = live.watermark + steps * timedelta(seconds=live.watch.step_seconds)
+        until = live.watermark + timedelta(seconds=float(seconds_learning(live)[series]))
     return SeriesState(desk, live.keys[series], name, live.watermark, until)
+
+
+def seconds_learning(live: "Live") -> np.ndarray:
+    """How long each series must still show points before it may alert, shape (n_series,)."""
+    unscored: np.ndarray = live.watch.detector.missing * float(live.watch.step_seconds)
+    return unscored if live.budget is None else unscored + live.budget.seconds_young

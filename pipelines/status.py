@@ -9,6 +9,7 @@ from rich.markup import escape
 from data.published import Pointer, open_published, pointer
 from data.receivers import receivers_of
 from data.store_outbox import Backlog
+from models.budget import Threshold
 from pipelines.console import out
 from pipelines.feeds import KINDS, Kind
 from pipelines.live import Live, Outdated, resume
@@ -166,8 +167,23 @@ def state_of(live: Live) -> str:
     seen = f"{len(live.keys)} series, seen up to {live.watermark:%Y-%m-%d %H:%M} UTC"
     if not live.watching:
         return f"learning: {seen}; no threshold yet, it needs {live.needs}"
+    if live.budget is None:
+        return f"watching: {seen}; {int(live.watch.alerting.sum())} silent"
     return (
         f"watching: {seen}; threshold {live.threshold.value:.2f}, "
-        f"{live.threshold.realised_per_week:.2f} alerts a week on its own past "
-        f"({live.threshold.n_weeks:.1f} weeks)"
+        f"{realised(live.threshold)} against a budget of {live.budget.per_week:g}"
+    )
+
+
+def realised(threshold: Threshold) -> str:
+    """How often alerts came that nobody found true.
+
+    >>> realised(Threshold(4.1, 0.8, 5.0)), realised(Threshold(4.1, 0.0, 0.5))
+    ('0.80 alerts a week not found true (5.0 weeks)', 'too few days watched to say how often')
+    """
+    if threshold.n_weeks < 1:
+        return "too few days watched to say how often"
+    return (
+        f"{threshold.realised_per_week:.2f} alerts a week not found true "
+        f"({threshold.n_weeks:.1f} weeks)"
     )

@@ -150,13 +150,13 @@ def test_a_job_that_reports_now_and_then_is_not_missed_between(tmp_path):
 
 
 def test_a_series_says_how_long_it_will_learn(tmp_path):
-    series = a_desk()
-    series["new"] = wave(LIVE, 1, series="new", seed=9)
+    series = a_desk(17)
+    series["new"] = wave(LIVE, 3, series="new", seed=9)
     with placed(tmp_path) as place:
         stored(place, series)
         look(place, LIVE + timedelta(hours=2), quiet=True)
         (new,) = place.store.series_states(DESK, state="learning")
-        assert (new.key, new.until) == ("new", LIVE + 24 * STEP)
+        assert (new.key, new.until) == ("new", LIVE + 24 * STEP + 2 * DAY)
         look(place, new.until, quiet=True)
         assert place.store.count_states(DESK) == {"watching": 6}
 

@@ -21,9 +21,9 @@ def detect(
 ) -> None:
     """Look at all metric points and tickets that came since the last look, and raise alerts.
 
-    The first time it learns from what is stored, and sets its thresholds so that its own past
-    keeps FOREWARN_METRIC_BUDGET and FOREWARN_TICKET_BUDGET, false alerts a week. One process
-    at a time detects for a desk; a second one waits.
+    The first time it learns from what is stored. Each day it sets its thresholds anew, to keep to
+    FOREWARN_METRIC_BUDGET and FOREWARN_TICKET_BUDGET, false alerts a week. One process at a time
+    detects for a desk; a second one waits.
     """
     from pipelines import watching
     from pipelines.workspace import workspace
