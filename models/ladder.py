@@ -32,8 +32,8 @@ def rung(
     >>> values[-200:-180] += 30
     >>> seen = replay(Watch(Seasonal(1), np.nan, 1, 300), times, values)
     >>> few, many = (rung(seen, times, values, 300, budget) for budget in (0.5, 8))
-    >>> bool(few.thresholds[-1] > many.thresholds[-1]), [change.what for change in few.changes]
-    (True, ['opened', 'updated', 'closed'])
+    >>> bool(few.thresholds[-1] > many.thresholds[-1])
+    True
     """
     # Under the name of the detector: what goes by that name holds for its scores, too.
     retold = type(detector, (Retold,), {})(seen, times)
