@@ -71,7 +71,7 @@ class Live:
     @property
     def watching(self) -> bool:
         """Whether it knows enough to alert; until then it learns."""
-        return bool(np.isfinite(self.threshold.value))
+        return bool(self.keys) and bool(np.isfinite(self.threshold.value))
 
     @property
     def needs(self) -> str:
