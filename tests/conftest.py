@@ -14,6 +14,16 @@ from pipelines.__main__ import around, main
 from pipelines.encoder import encoder
 
 
+@pytest.fixture(autouse=True)
+def settings_of_before():
+    """Commands note desk and home in the environment, which no later test may read."""
+    before = {name: text for name, text in os.environ.items() if name.startswith("FOREWARN_")}
+    yield
+    for name in [name for name in os.environ if name.startswith("FOREWARN_")]:
+        del os.environ[name]
+    os.environ.update(before)
+
+
 @pytest.fixture(scope="session")
 def postgres_server():
     """A PostgreSQL server of this session's own, gone with its files at the end."""
