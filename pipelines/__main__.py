@@ -12,6 +12,7 @@ from pipelines.commands import (
     audit,
     delivery,
     detection,
+    detectors,
     forecast,
     ingest,
     keys,
@@ -38,6 +39,7 @@ app.add_typer(ingest.app, name="ingest")
 app.add_typer(models.app, name="models")
 app.add_typer(replays.replay, name="replay")
 app.add_typer(maintenance.app, name="maintenance")
+app.add_typer(detectors.app, name="detectors")
 app.add_typer(keys.app, name="keys")
 app.add_typer(upkeep.erase, name="erase")
 for command in (

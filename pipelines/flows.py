@@ -36,6 +36,7 @@ from pipelines import replays, watching
 from pipelines import train as training
 from pipelines.console import Report, silent
 from pipelines.courier import Sent
+from pipelines.in_force import in_force
 from pipelines.measure import reliability_of
 from pipelines.windows import known_windows
 from pipelines.workspace import workspace
@@ -195,7 +196,7 @@ def replay(
     budget: float | None = None,
 ) -> replaying.Told:
     """Tell from a file which surges would have fired."""
-    allowed = replaying.with_budget(settings(), budget)
+    allowed = replaying.with_budget(in_force(settings()), budget)
     told = step(
         "replay tickets",
         lambda _: replaying.replay_tickets(
@@ -210,7 +211,7 @@ def replay(
 @flow(name="replay-metrics", validate_parameters=False)
 def replay_budgets(asked: replays.Asked | None = None, budget: float | None = None) -> replays.Done:
     """Tell what each budget would have raised: from files, or from the desk's own points."""
-    allowed = replaying.with_budget(settings(), budget)
+    allowed = replaying.with_budget(in_force(settings()), budget)
     done = replays.replayed(allowed, asked or replays.Asked(), step)
     if done.ladder:
         names = replay_words.columns(done.ladder)

@@ -1,6 +1,6 @@
 """What an installation holds, what is still learning, and what is wrong and how to mend it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from data.store_outbox import Backlog
 from models.budget import Threshold
 from pipelines.console import out
 from pipelines.feeds import KINDS, Kind
+from pipelines.in_force import in_force
 from pipelines.live import Live, Outdated, resume
 from pipelines.workspace import Workspace, model_name
 
@@ -47,6 +48,7 @@ class Status:
 
 def look(place: Workspace, now: datetime) -> Status:
     """Read the whole state of one desk; changes nothing."""
+    place = replace(place, settings=in_force(place.settings))
     desk = place.settings.desk
     champion, trouble = champion_of(place)
     detectors: dict[Kind, Live | None] = {}

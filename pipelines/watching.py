@@ -5,14 +5,16 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from data.records import Alert
+from data.settings import Settings
 from pipelines import deliver
 from pipelines.console import Report, err, out, progress, silent
 from pipelines.detect import detect
 from pipelines.feeds import KINDS, Kind
+from pipelines.in_force import in_force
 from pipelines.live import Live
 from pipelines.status import state_of
 from pipelines.workspace import Workspace
@@ -22,8 +24,9 @@ LEASE_SECONDS = 60.0  # a holder that has not renewed for so long is taken for d
 
 @dataclass
 class Look:
-    """What one look at everything that came found."""
+    """What one look at everything that came found, under which settings."""
 
+    settings: Settings | None = None
     live: dict[Kind, Live] = field(default_factory=dict)
     alerts: list[Alert] = field(default_factory=list)
 
@@ -33,12 +36,15 @@ def look(
 ) -> Look:
     """Bring every detector up to `until`, this process alone.
 
-    What a process holds in memory is only used while nobody else has looked since.
+    What a process holds in memory is only used while nobody else has looked since. Settings that
+    were promoted count from the next look on.
     """
-    found = Look()
+    place = replace(place, settings=in_force(place.settings))
+    found = Look(place.settings)
+    same = known is not None and known.settings == found.settings
     with alone(place) as renew:
         for kind in KINDS:
-            live = known.live.get(kind) if known else None
+            live = known.live.get(kind) if known and same else None
             if live and stored_watermark(place, kind) != live.watermark:
                 live = None
             with shown(kind, quiet) as report:

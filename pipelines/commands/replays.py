@@ -83,10 +83,11 @@ def replay_metrics(
     Example: forewarn replay metrics cpu.csv --out scores --budget 0.5 --incidents known.csv
     """
     from pipelines import console
+    from pipelines.in_force import in_force
     from pipelines.replay import with_budget
     from pipelines.replays import Asked, replayed
 
-    settings = with_budget(settings_of(context), budget)
+    settings = with_budget(in_force(settings_of(context)), budget)
     began = since.replace(tzinfo=UTC) if since else None
     asked = Asked(path, out, mapping_of(maps), began, incidents, chart, save)
     asked.folder(settings)  # an option that is missing is said before a server is started
@@ -168,11 +169,12 @@ def replay_tickets(
     Example: forewarn replay tickets export.csv --out alerts.csv --budget 1
     """
     from pipelines import console
+    from pipelines.in_force import in_force
     from pipelines.replay import replay_tickets as run
     from pipelines.replay import with_budget
     from pipelines.windows import known_windows
 
-    settings = with_budget(settings_of(context), budget)
+    settings = with_budget(in_force(settings_of(context)), budget)
     mapping = mapping_of(maps)
     if as_flow(context, flow):
         told = run_flow(context, "replay", str(path), str(out), mapping, budget)
