@@ -37,6 +37,16 @@ def parsed(key: str) -> Series:
     return Series(series[1], found)
 
 
+def sender_of(key: str, by: Sequence[str]) -> str:
+    """What falls silent together: the group of a series, or what comes before its last dot.
+
+    >>> sender_of("auth.errors_per_min", by=["service"]), sender_of('up{service="a"}', ["service"])
+    ('auth', 'service="a"')
+    """
+    group = group_of(key, by)
+    return key.rpartition(".")[0] or key if group == key and "{" not in key else group
+
+
 def group_of(key: str, by: Sequence[str]) -> str:
     """What a series shares an alert with: those of the same value of the first label that it has.
 

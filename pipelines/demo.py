@@ -128,7 +128,8 @@ def watch(place: Workspace, folder: Path, step: Step) -> Comparison:
         step(f"Watch the {kind}", lambda told, kind=kind: go_on(place, kind, told))
     ingest_incidents(place, folder / "incidents.csv")
     desk, start = place.settings.desk, END - LIVE
-    alerts = place.store.alerts(desks=[desk], since=start, until=END, limit=10_000)
+    raised = place.store.alerts(desks=[desk], since=start, until=END, limit=10_000)
+    alerts = [one for one in raised if one.kind != "silent"]  # a fact, and of no budget
     step = timedelta(seconds=place.settings.step_seconds)
     return compare(alerts, place.store.incidents(desk), start, END, step)
 

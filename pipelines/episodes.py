@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from data.records import Alert, AlertKind, Trace
-from features.labels import group_of
+from features.labels import group_of, sender_of
 from features.rhythm import days_near
 from features.rolling import rolled_counts
 from models.evidence import Evidence, packed
@@ -36,8 +36,9 @@ def noted(place: Workspace, live: Live, changes: Sequence[Change]) -> Iterator[A
     groups: dict[str, list[Change]] = {}
     at_once = live.kind == SILENCE and len(opened) > max(MOST * len(live.keys), 1)
     for change in opened:
-        key = live.keys[change.series]
-        group = EVERYTHING if at_once else group_of(key, place.settings.group_by)
+        key, by = live.keys[change.series], place.settings.group_by
+        group = sender_of(key, by) if live.kind == SILENCE else group_of(key, by)
+        group = EVERYTHING if at_once else group
         groups.setdefault(group, []).append(change)
     for group, together in groups.items():
         yield joined(place, live, together, group)
