@@ -50,6 +50,9 @@ class Budget:
         The budget of false alerts a week.
     prior
         The tail of scores to go by before there are any (models/tail.py).
+    strict
+        Never aim above the budget, and count every alert that nobody has found true: for few
+        series, whose record is too short to tell a rare true alert from a false one.
 
     Examples
     --------
@@ -74,6 +77,7 @@ class Budget:
         *,
         prior: Tail | None = None,
         young_seconds: int = YOUNG_SECONDS,
+        strict: bool = False,
     ) -> None:
         if per_week <= 0:
             raise ValueError(f"the budget must be above 0 alerts a week, got {per_week}")
@@ -81,6 +85,7 @@ class Budget:
         self.step_seconds = step_seconds
         self.prior = prior
         self.young_seconds = young_seconds
+        self.strict = strict
         self._series = self._blank(n_series)
         self._desk: dict[str, np.ndarray] = {
             "peak": np.zeros(0, np.float32),  # of episodes that ended, with when they were
@@ -143,7 +148,8 @@ class Budget:
         """Keep when an alert opened, and how high it went."""
         desk, first = self._desk, _seconds(change.opened_at)
         if change.what == "opened":
-            limit = self.threshold.value + BEYOND * float(desk["excess"][0])
+            chance = self.threshold.value + BEYOND * float(desk["excess"][0])
+            limit = np.inf if self.strict else chance
             desk["opened"] = np.hstack([desk["opened"], [[change.series], [first]]])
             desk["height"] = np.hstack([desk["height"], [[change.score], [limit]]])
             desk["excused"] = np.append(desk["excused"], False)
@@ -215,7 +221,11 @@ class Budget:
         before = int(np.sum((days > last - 7) & (days < last)))
         n = min(int(np.sum(days == last)), max(2 + 2 * self.per_week - before, 0))
         gain = self._gain * (n - self.per_week / 7)
-        desk["made_up"] = np.clip(FORGETS * desk["made_up"] - gain, -FAR, FAR)
+        desk["made_up"] = np.clip(FORGETS * desk["made_up"] - gain, -FAR, self._most_made_up)
+
+    @property
+    def _most_made_up(self) -> float:
+        return 0.0 if self.strict else FAR
 
     @property
     def _gain(self) -> float:
@@ -287,7 +297,7 @@ class Budget:
         ago = int(desk["day"][-1]) - opened // DAY
         if ago > 0:
             moved = sign * self._gain * FORGETS**ago
-            desk["made_up"] = np.clip(desk["made_up"] + moved, -FAR, FAR)
+            desk["made_up"] = np.clip(desk["made_up"] + moved, -FAR, self._most_made_up)
 
     def _drop_peaks(self, series: int, first: int, last: int) -> None:
         desk, own = self._desk, self._series

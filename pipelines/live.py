@@ -135,7 +135,10 @@ def floors_for(kind: Kind, settings: Settings) -> tuple[Floor, ...]:
 
 
 def new_budget(kind: Kind, settings: Settings) -> Budget | None:
-    """A budget that has seen nothing. Kinds of tickets are counts: old or young is all one.
+    """A budget that has seen nothing.
+
+    Kinds of tickets are counts: old or young is all one. They are few, and a surge that chance
+    does not explain may still be a busy day: only a person makes it true.
 
     Silence has none: it is no matter of chance.
     """
@@ -149,6 +152,7 @@ def new_budget(kind: Kind, settings: Settings) -> Budget | None:
         settings.step_seconds,
         prior=PRIORS.get(name),
         young_seconds=young_seconds,
+        strict=kind == TICKETS,
     )
 
 

@@ -117,6 +117,23 @@ def test_what_is_far_beyond_chance_counts_only_once_somebody_calls_it_false():
     assert desk.budget.state()["made_up"][0] < aimed
 
 
+def test_a_strict_budget_counts_the_far_alert_too():
+    desks = [Desk(prior=PRIOR, strict=strict).lives(calm(28)) for strict in (False, True)]
+    for desk in desks:
+        far = 0 * calm(3)
+        far[10, 0] = desk.values[-1] + 9
+        desk.lives(far)
+    lenient, strict = (desk.budget.state()["excused"].any() for desk in desks)
+    assert lenient and not strict
+
+
+def test_a_strict_budget_is_not_spent_for_its_own_sake():
+    quiet = 0 * calm(42)
+    quiet[:: 7 * DAY_STEPS, 0] = 3
+    lenient, strict = (Desk(prior=PRIOR, strict=strict).lives(quiet) for strict in (False, True))
+    assert strict.budget.state()["made_up"][0] <= 0 < lenient.budget.state()["made_up"][0]
+
+
 def test_verdicts_may_be_told_again_and_again():
     desk = Desk(prior=PRIOR).lives(calm(28))
     step, series = desk.opened[0]
