@@ -197,6 +197,17 @@ class History:
         told = np.array([key in counters for key in keys], bool)
         return Columns(keys, told, rows.ids, rows.at.astype("datetime64[ms]"), rows.values)
 
+    def late(self, desk: str, start: datetime, end: datetime) -> dict[str, datetime]:
+        """The series with points in [start, end) that nobody will score, for they came late.
+
+        With each stands the time of the last such point. Only points not yet compacted count.
+        """
+        with self._reading.connect() as connection:
+            return dict(
+                (series, _time(at))
+                for series, at in table.late(connection, desk, _ms(start), _ms(end))
+            )
+
     def has_counters(self, desk: str) -> bool:
         """Whether any series of the desk only ever counts up."""
         with self._reading.connect() as connection:

@@ -155,6 +155,15 @@ def hot(
     return Rows(*(column.astype(kind) for column, kind in zip(table.T, kinds, strict=True)))
 
 
+def late(connection: Connection, desk: str, start: int, end: int) -> list[tuple[str, int]]:
+    """The series with hot points in [start, end) that came late, and when the last of each was."""
+    wanted = select(SERIES.c.series, func.max(POINTS.c.at)).join(
+        POINTS, POINTS.c.series_id == SERIES.c.id
+    )
+    mine = wanted.where(_within(desk, start, end), POINTS.c.late).group_by(SERIES.c.series)
+    return [(series, at) for series, at in connection.execute(mine.order_by(SERIES.c.series))]
+
+
 def _within(
     desk: str, start: int, end: int, ids: Collection[int] | None = None
 ) -> ColumnElement[bool]:

@@ -33,10 +33,10 @@ def _count(text: str) -> int:
     return number
 
 
-def _days(text: str) -> int:
+def _whole(text: str) -> int:
     number = int(text)
     if number < 0:
-        raise ValueError("wanted a whole number of days, 0 for ever")
+        raise ValueError("wanted a whole number, 0 or above")
     return number
 
 
@@ -142,6 +142,7 @@ class Settings:
     holidays: tuple[str, ...] = ()
     days_off: str = ""
     step_seconds: int = 300
+    lateness_seconds: int = 0
     metric_budget: float = 1.0
     metric_detector: str = "seasonal"
     metric_floors: str = ""
@@ -207,11 +208,12 @@ READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "timezone": (_zone, ""),
     "holidays": (_holidays, ""),
     "step_seconds": (_count, "wanted a whole number of seconds"),
+    "lateness_seconds": (_whole, "wanted a whole number of seconds, 0 to wait for nothing"),
     "metric_detector": (_detector, ""),
     "metric_budget": (_positive, "wanted false alerts a week, above 0"),
     "ticket_budget": (_positive, "wanted false alerts a week, above 0"),
     "group_by": (_names, ""),
-    "retention_days": (_days, "wanted a whole number of days, 0 for ever"),
+    "retention_days": (_whole, "wanted a whole number of days, 0 for ever"),
     "hot_hours": (_count, "wanted a whole number of hours"),
 }
 

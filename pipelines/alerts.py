@@ -103,13 +103,18 @@ def since_told(change: Change, zone: ZoneInfo) -> str:
     return "".join(f"; {one}" for one in told)
 
 
-def silent_why(key: str, last_at: datetime, zone: ZoneInfo) -> str:
-    """One sentence: since when no points come.
+def silent_why(key: str, last_at: datetime, zone: ZoneInfo, late_at: datetime | None) -> str:
+    """One sentence: since when no points come; or, with `late_at`, that they come too late.
 
-    >>> silent_why("vpn_errors", datetime(2026, 3, 2, 12, tzinfo=UTC), ZoneInfo("UTC"))
+    >>> silent_why("vpn_errors", datetime(2026, 3, 2, 12, tzinfo=UTC), ZoneInfo("UTC"), None)
     'vpn_errors sends no points; the last one came at 12:00 on a Monday'
     """
     at = last_at.astimezone(zone)
+    if late_at is not None:
+        return (
+            f"{key} sends points that come too late to be judged, since {at:%H:%M} on a {at:%A}; "
+            f"the last of them is of {late_at.astimezone(zone):%H:%M}"
+        )
     return f"{key} sends no points; the last one came at {at:%H:%M} on a {at:%A}"
 
 

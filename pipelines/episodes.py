@@ -155,16 +155,19 @@ def alert_of(place: Workspace, live: Live, change: Change, trace: Trace) -> Aler
         **told._asdict(),
         n_tickets=n_tickets,
         detector=type(live.watch.detector).__name__.lower(),
-        why=reason(live, change, told, ZoneInfo(place.settings.timezone)),
+        why=reason(place, live, change, told),
     )
 
 
-def reason(live: Live, change: Change, told: Told, zone: ZoneInfo) -> str:
+def reason(place: Workspace, live: Live, change: Change, told: Told) -> str:
     """Why there is an alert, in one sentence."""
     kind, key = ALERT_KINDS[live.kind], live.keys[change.series]
+    zone = ZoneInfo(place.settings.timezone)
     if kind == "silent":
-        last = np.datetime64(int((change.before or {})["last_at"][0]), "s")
-        return silent_why(key, utc(last), zone)
+        last = utc(np.datetime64(int((change.before or {})["last_at"][0]), "s"))
+        stop = utc(change.opened_at) + timedelta(seconds=live.watch.step_seconds)
+        late = place.history.late(place.settings.desk, last, stop)
+        return silent_why(key, last, zone, late.get(key))
     return why(kind, key, utc(change.peak_at), told, zone) + since_told(change, zone)
 
 

@@ -17,6 +17,7 @@ from pipelines.live import Live, Outdated, resume
 from pipelines.workspace import Workspace, model_name
 
 MANY = 1000  # alerts that nobody has judged; more are not counted
+DAY = timedelta(days=1)
 BEHIND = timedelta(hours=1)
 """A detector whose watermark lies further back than this has stopped."""
 UNSENT = timedelta(minutes=10)  # an alert that waits for longer waits for nobody who sends
@@ -68,8 +69,21 @@ def look(place: Workspace, now: datetime) -> Status:
         problems=trouble,
         now=now,
     )
-    status.problems.extend(problems(status))
+    status.problems.extend([*problems(status), *belated(place, now)])
     return status
+
+
+def belated(place: Workspace, now: datetime) -> list[str]:
+    """What to do about series whose points came after their step had been judged."""
+    late = place.history.late(place.settings.desk, now - DAY, now)
+    if not late:
+        return []
+    key, at = max(late.items(), key=lambda one: one[1])
+    return [
+        f"Points of {len(late):,} series of the last day came too late to be judged, such as "
+        f"those of {key} up to {at:%H:%M} UTC: set the senders' clocks right, or have detection "
+        f"wait for more than {place.settings.lateness_seconds} s (FOREWARN_LATENESS_SECONDS)"
+    ]
 
 
 def champion_of(place: Workspace) -> tuple[Pointer | None, list[str]]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from data.records import Alert
 from data.settings import Settings
@@ -36,10 +36,12 @@ def look(
 ) -> Look:
     """Bring every detector up to `until`, this process alone.
 
-    What a process holds in memory is only used while nobody else has looked since. Settings that
-    were promoted count from the next look on.
+    Where the settings have it wait for what comes late, it looks that much less far. What a
+    process holds in memory is only used while nobody else has looked since. Settings that were
+    promoted count from the next look on.
     """
     place = replace(place, settings=in_force(place.settings))
+    until -= timedelta(seconds=place.settings.lateness_seconds)
     found = Look(place.settings)
     same = known is not None and known.settings == found.settings
     with alone(place) as renew:

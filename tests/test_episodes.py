@@ -13,6 +13,7 @@ import serve
 from data.points import Points
 from data.settings import Settings
 from models.evidence import digest, judge, unpacked
+from pipelines import status
 from pipelines.detect import begin, save
 from pipelines.feeds import KINDS
 from pipelines.watching import look
@@ -202,3 +203,31 @@ def test_the_page_and_the_endpoint_say_how_an_alert_came_about_and_how_series_st
         assert "disk" in client.get("/ops/series", params={"state": "watching"}).text
         nothing = client.get("/ops/series", params={"contains": "%"}).text
         assert "No series is like that" in nothing
+
+
+def lives_on(place, series, hours, slow):
+    """Every step its points come, those of the disk from a sender whose clock is behind."""
+    for step in range(int(timedelta(hours=hours) / STEP)):
+        now = LIVE + (step + 1) * STEP
+        watermark = dict(place.store.detections(DESK))["metrics"]
+        for key, points in series.items():
+            late = slow if key == "disk" else timedelta()
+            came = between(points, now - STEP - late, now - late)
+            place.history.append(DESK, came, watermark=watermark)
+        look(place, now, quiet=True)
+    return now
+
+
+@pytest.mark.parametrize(("waits", "n_alerts"), [(0, 1), (3600, 0)])
+def test_a_sender_whose_clock_is_behind_is_named_or_waited_for(tmp_path, waits, n_alerts):
+    with placed(tmp_path, lateness_seconds=waits) as place:
+        series = a_desk()
+        stored(place, {key: between(points, START, LIVE) for key, points in series.items()})
+        now = lives_on(place, series, 4, 3 * STEP)
+        told = alerts(place, "silent")
+        assert len(told) == n_alerts
+        for alert in told:
+            assert "disk sends points that come too late to be judged, since 23:45" in alert.why
+        belated = [line for line in status.look(place, now).problems if "too late" in line]
+        assert len(belated) == n_alerts
+        assert all("1 series of the last day" in line for line in belated)
