@@ -11,7 +11,7 @@ from data.receivers import receivers_of
 from data.store_outbox import Backlog
 from models.budget import Threshold
 from pipelines.console import out
-from pipelines.feeds import KINDS, Kind
+from pipelines.feeds import JUDGED, KINDS, Kind
 from pipelines.in_force import in_force
 from pipelines.live import Live, Outdated, resume
 from pipelines.workspace import Workspace, model_name
@@ -138,7 +138,8 @@ def problems(status: Status) -> list[str]:
         found.append("No metric points yet: `forewarn ingest metrics FILE`")
     if status.champion is None:
         found.append("No model yet: `forewarn train --target category --promote`")
-    for kind, live in status.detectors.items():
+    for kind in JUDGED:  # silence is looked for along with the metrics
+        live = status.detectors.get(kind)
         if live is None:
             found.append(f"Nothing watches the {kind}: `forewarn detect`")
         elif status.now - live.watermark > BEHIND:
