@@ -23,6 +23,12 @@ HELP = {
         "gauge",
         "Since when a receiver has not heard of what it waits for longest; 0 where nothing waits.",
     ),
+    "forewarn_detection_watermark_timestamp_seconds": ("gauge", "How far a detector has looked."),
+    "forewarn_anomaly_score": ("gauge", "How unusual a series is in the last step judged."),
+    "forewarn_anomaly_threshold": ("gauge", "The score at which an alert opens."),
+    "forewarn_expected": ("gauge", "What was expected of a series in the last step judged."),
+    "forewarn_expected_lower": ("gauge", "Where what is usual begins."),
+    "forewarn_expected_upper": ("gauge", "Where what is usual ends."),
     "forewarn_model_loaded": ("gauge", "1 when the promoted model is served, 0 when it is not."),
 }
 

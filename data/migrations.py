@@ -327,6 +327,12 @@ def plan_maintenance(connection: Connection) -> None:
     meta.create_all(connection, checkfirst=False)
 
 
+def keep_readings(connection: Connection) -> None:
+    """What each detector saw last."""
+    kind = "BYTEA" if connection.dialect.name == "postgresql" else "BLOB"
+    connection.execute(text(f"ALTER TABLE detections ADD COLUMN readings {kind}"))
+
+
 MIGRATIONS: list[Migration] = [
     create_store_tables,
     create_history_tables,
@@ -337,4 +343,5 @@ MIGRATIONS: list[Migration] = [
     create_forecasts,
     create_outbox_tables,
     plan_maintenance,
+    keep_readings,
 ]

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, case, delete, func, null, sele
 
 from data import tables
 from data.database import EPOCH
+from data.readings import Readings
 from data.records import Alert, AlertKind, AlertStatus, SeriesState, Trace
 from data.rows import Rows, insert, row_of, upsert, window
 from data.store_outbox import delete_outbox, note_changes
@@ -52,6 +53,7 @@ class AlertRows(Rows):
         evidence: Mapping[str, bytes] | None = None,
         states: Sequence[SeriesState] = (),
         *,
+        readings: Readings | None = None,
         saved_at: datetime | None = None,
     ) -> None:
         """Save all that one step of a detector brought, in one transaction: all of it or nothing.
@@ -63,6 +65,7 @@ class AlertRows(Rows):
         """
         _check_desk(desk, [*alerts, *states])
         row = {"desk": desk, "detector": detector, "watermark": watermark, "state": state}
+        row |= {"readings": None if readings is None else readings.written()}
         with self.engine.begin() as connection:
             connection.execute(upsert(connection, tables.detections), row)
             _put_alerts(connection, alerts)
@@ -77,6 +80,14 @@ class AlertRows(Rows):
         query = select(columns.watermark, columns.state)
         query = query.where(columns.desk == desk, columns.detector == detector)
         return next(iter(self.fetch(query, Detection)), None)
+
+    def readings(self, desk: str) -> dict[str, Readings]:
+        """What each detector saw last; without those that have seen nothing."""
+        columns = tables.detections.columns
+        query = select(columns.detector, columns.readings).where(columns.desk == desk)
+        query = query.where(columns.readings.is_not(None)).order_by(columns.detector)
+        with self.reading.connect() as connection:
+            return {name: Readings.read(row) for name, row in connection.execute(query)}
 
     def detections(self, desk: str) -> list[tuple[str, datetime]]:
         """The detectors that have begun on this desk, each with its watermark."""

@@ -121,6 +121,7 @@ detections = Table(
     *_key("desk", "detector"),
     Column("watermark", UtcTime),
     Column("state", LargeBinary),
+    Column("readings", LargeBinary),
 )
 alerts = Table(
     "alerts",

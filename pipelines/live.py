@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from data.packing import pack, unpack
+from data.readings import Readings
 from data.records import Alert, Trace
 from data.settings import Settings
 from data.store import Detection
@@ -20,7 +22,6 @@ from models.watch import Change, Watch
 from pipelines.days_off import days_off
 from pipelines.feeds import METRICS, SILENCE, TICKETS, Kind, Steps, span_of
 from pipelines.floors import read_floors
-from pipelines.packing import pack, unpack
 from pipelines.states import changed_states
 from pipelines.workspace import Workspace
 
@@ -207,9 +208,18 @@ def save(place: Workspace, live: Live, alerts: list[Alert]) -> None:
         traces,
         live.evidence,
         changed,
+        readings=readings_of(live),
         saved_at=datetime.now(UTC),
     )
     live.evidence = {}
+
+
+def readings_of(live: Live) -> Readings | None:
+    """What was seen in the last step, for whoever draws it; silence has nothing to draw."""
+    if live.kind == SILENCE:
+        return None
+    seen = (values.astype(np.float32) for values in live.watch.seen)
+    return Readings(live.watermark, live.threshold.value, live.keys, *seen)
 
 
 def packed(live: Live, learnt_with: str) -> bytes:
