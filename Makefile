@@ -13,13 +13,14 @@ UP := PATH="$(abspath $(BIN)):$$PATH" FOREWARN_HOME=$(KEPT) PREFECT_HOME=$(KEPT)
   MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false PREFECT_PORT=$(PREFECT_PORT) \
   PREFECT_API_URL=http://127.0.0.1:$(PREFECT_PORT)/api MLFLOW_PORT=$(MLFLOW_PORT) \
   MLFLOW_BACKEND=$(or $(FOREWARN_MLFLOW_URI),sqlite:///$(KEPT)/mlflow.db)
+SERVERS := chromium prometheus prometheus-alertmanager
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check serve up bench bench-triage servers notebooks clean
+.PHONY: help demo test check serve up bench bench-triage bench-metrics servers notebooks clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Forewarn needs Python 3.11 or newer; PYTHON=... names one"; exit 2; }
@@ -57,12 +58,17 @@ bench: $(INSTALLED) ## measure everything anew and write docs/benchmarks.md
 bench-triage: $(INSTALLED) ## measure the ticket models alone, from the raw files: some ten minutes
 	$(BIN)/python -m benchmarks triage
 
-servers: ## what only Debian's packages hold: chromium, for the tests of the page
-	@if command -v chromium >/dev/null; then echo "chromium is here"; \
+bench-metrics: $(INSTALLED) ## measure the metric detectors and budgets alone: under half an hour
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(BIN)/python -m benchmarks metrics budgets scale
+
+servers: ## what only Debian's packages hold, for tests on the real thing: chromium, Prometheus and its Alertmanager
+	@missing=$$(for one in $(SERVERS); do command -v $$one >/dev/null || echo $$one; done); \
+	if [ -z "$$missing" ]; then echo "$(SERVERS) are here"; \
 	elif command -v apt-get >/dev/null; then \
 	  sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
-	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends chromium >/dev/null && chromium --version; \
-	else echo "No apt here: install chromium by hand to run the tests of the page; the others run without it"; fi
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null && echo "Installed:" $$missing; \
+	else echo "No apt here: install by hand" $$missing "for the tests that need them; the others run without"; fi
 
 clean: ## remove the environment and the demo; your own data under var/ stays
 	rm -rf .venv var/demo

@@ -11,13 +11,25 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from threadpoolctl import threadpool_limits
 
-from api import alerts, health, logs, native, problems, similar
+from api import (
+    alerts,
+    forecasts,
+    health,
+    logs,
+    maintenance,
+    native,
+    problems,
+    remote_write,
+    series,
+    similar,
+)
 from api.champion import POLL_SECONDS, Champions
 from api.guard import Guard
 from api.indexes import Indexes
 from api.limits import BodyLimit
 from api.metrics_text import Figures
 from api.opened import UNREACHABLE, OpenStore
+from api.samples import Samples
 from api.service import Clock, Service, utc_now
 from data.settings import Settings
 from ops import page
@@ -29,7 +41,9 @@ def create_app(
     """The ASGI app. It reads and connects to nothing before it is started."""
     store, champions = OpenStore(settings.database_url), Champions(settings.home)
     indexes = Indexes(settings.home, store, champions)
-    service = Service(settings, store, champions, indexes, Figures(), now)
+    figures = Figures()
+    samples = Samples(store, settings.home / "history", figures)
+    service = Service(settings, store, champions, indexes, figures, samples, now)
     app = FastAPI(
         title="Forewarn",
         summary="Ticket triage and incident detection",
@@ -39,8 +53,8 @@ def create_app(
         lifespan=lambda _: running(service, poll_seconds),
     )
     app.state.service = service
-    for routes in (native.router, similar.router, alerts.router, health.router):
-        app.include_router(routes)
+    for part in (native, similar, alerts, series, maintenance, forecasts, remote_write, health):
+        app.include_router(part.router)
     app.mount("/ops", page.create(settings, service.store, service.champions.all, now))
     app.add_api_route("/", to_page, include_in_schema=False)
     problems.install(app)

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import anyio
@@ -15,6 +15,7 @@ from api.native import wrong
 from api.problems import Problem
 from api.service import DeskName, Served, Service
 from data.records import Alert, AlertKind, AlertStatus, Trace
+from models.evidence import again, unpacked
 
 ACTIONS: dict[str, AlertStatus] = {
     "acknowledge": "acknowledged",
@@ -58,6 +59,8 @@ class AlertOut(BaseModel):
     status: AlertStatus
     status_by: str | None
     status_at: datetime | None
+    group_key: str
+    members: list[str]
 
 
 class TraceOut(BaseModel):
@@ -72,6 +75,28 @@ class AlertsOut(BaseModel):
     alerts: list[AlertOut]
     limit: int
     offset: int
+
+
+class ExplainedOut(BaseModel):
+    """What the alert's opening followed from, and the same sum done again just now.
+
+    `same`: score and range are to nine digits what they were when it fired, as the hashes say.
+    """
+
+    alert_id: str
+    why: str
+    detector: str
+    made_with: dict[str, int | str]
+    at: datetime
+    observed: float | None
+    threshold: float | None
+    score: float | None
+    expected: float | None
+    lower: float | None
+    upper: float | None
+    sha256: str
+    sha256_again: str
+    same: bool
 
 
 class OneAlertOut(AlertOut):
@@ -112,6 +137,30 @@ def alert(service: Served, caller: Reader, id: str) -> OneAlertOut:
     """One alert, with the values that its chart draws."""
     found = alert_of(service, caller, id)
     return one_alert_out(found, service.store().trace(id))
+
+
+@router.get("/v1/alerts/{id}/explain")
+def explain(service: Served, caller: Reader, id: str) -> ExplainedOut:
+    """Do the sum again that opened an alert, from what the detector knew then."""
+    found = alert_of(service, caller, id)
+    kept = service.store().evidence(found.id)
+    if kept is None:
+        raise Problem(404, "nothing was kept of how this alert came about; it is an old one")
+    evidence = unpacked(kept)
+    done = again(evidence)
+    return ExplainedOut(
+        alert_id=found.id,
+        why=found.why,
+        detector=evidence.detector,
+        made_with=dict(evidence.made_with),
+        at=evidence.at.astype("M8[us]").item().replace(tzinfo=UTC),
+        **finite(
+            {"observed": evidence.value, "threshold": evidence.threshold, **done.judged._asdict()}
+        ),
+        sha256=evidence.sha256,
+        sha256_again=done.sha256,
+        same=done.same,
+    )
 
 
 @router.post("/v1/alerts/{id}", openapi_extra=ACTION_BODY)

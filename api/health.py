@@ -7,8 +7,10 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from api.auth import Reader
 from api.champion import PREFIX
+from api.deliveries import deliveries_text
 from api.opened import UNREACHABLE
 from api.problems import Problem
+from api.readings import readings_text
 from api.service import NO_MODEL, Served, Service
 
 router = APIRouter(tags=["health"])
@@ -39,6 +41,8 @@ def metrics(service: Served, caller: Reader) -> PlainTextResponse:
         {champion.name: True for champion in mine} | faults,
         caller.sees,
     )
+    if caller.sees(service.settings.desk):
+        text += deliveries_text(service) + readings_text(service)
     return PlainTextResponse(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -11,7 +11,24 @@ HELP = {
     "forewarn_request_seconds": ("histogram", "Time from the request's head to the answer's end."),
     "forewarn_decisions_total": ("counter", "Decisions given, by desk, target and kind."),
     "forewarn_tickets_scored_total": ("counter", "Tickets scored, by desk and tier."),
+    "forewarn_metric_samples_received_total": ("counter", "Samples that came by remote-write."),
+    "forewarn_metric_samples_stored_total": ("counter", "Of these, new ones or new values."),
+    "forewarn_metric_samples_late_total": ("counter", "Stored, behind what was looked at already."),
+    "forewarn_metric_samples_dropped_total": ("counter", "Samples left out, by reason."),
+    "forewarn_metric_samples_last_received_timestamp_seconds": ("gauge", "When samples came last."),
     "forewarn_model_info": ("gauge", "The model served for a desk; always 1."),
+    "forewarn_deliveries_waiting": ("gauge", "Alerts of which a receiver has yet to hear."),
+    "forewarn_deliveries_failed": ("gauge", "Alerts that a receiver refused for good."),
+    "forewarn_deliveries_oldest_waiting_seconds": (
+        "gauge",
+        "Since when a receiver has not heard of what it waits for longest; 0 where nothing waits.",
+    ),
+    "forewarn_detection_watermark_timestamp_seconds": ("gauge", "How far a detector has looked."),
+    "forewarn_anomaly_score": ("gauge", "How unusual a series is in the last step judged."),
+    "forewarn_anomaly_threshold": ("gauge", "The score at which an alert opens."),
+    "forewarn_expected": ("gauge", "What was expected of a series in the last step judged."),
+    "forewarn_expected_lower": ("gauge", "Where what is usual begins."),
+    "forewarn_expected_upper": ("gauge", "Where what is usual ends."),
     "forewarn_model_loaded": ("gauge", "1 when the promoted model is served, 0 when it is not."),
 }
 
@@ -26,6 +43,9 @@ class Figures:
         self._seconds: Counter[str] = Counter()
         self._decisions: Counter[tuple[str, str, str]] = Counter()
         self._tiers: Counter[tuple[str, str]] = Counter()
+        self._samples: Counter[tuple[str, str]] = Counter()
+        self._dropped: Counter[tuple[str, str]] = Counter()
+        self._last_received: dict[str, float] = {}
 
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
         with self._lock:
@@ -40,6 +60,18 @@ class Figures:
     def count_tiers(self, desk: str, tiers: Iterable[str]) -> None:
         with self._lock:
             self._tiers.update((desk, tier) for tier in tiers)
+
+    def count_received(self, desk: str, n: int, dropped: Mapping[str, int], at: float) -> None:
+        """`n` samples came at `at` (seconds since 1970), of which `dropped` go no further."""
+        with self._lock:
+            self._samples[desk, "received"] += n
+            self._dropped.update({(desk, reason): count for reason, count in dropped.items()})
+            self._last_received[desk] = at
+
+    def count_stored(self, desk: str, stored: int, late: int, repeated: int) -> None:
+        with self._lock:
+            self._samples.update({(desk, "stored"): stored, (desk, "late"): late})
+            self._dropped[desk, "repeated"] += repeated
 
     def text(
         self,
@@ -60,6 +92,7 @@ class Figures:
                 "forewarn_request_seconds": list(self._second_lines()),
                 "forewarn_decisions_total": list(self._decision_lines(sees)),
                 "forewarn_tickets_scored_total": list(self._tier_lines(sees)),
+                **self._sample_lines(sees),
             }
         blocks["forewarn_model_info"] = [
             line("forewarn_model_info", {"desk": desk, "version": version, "run_id": run}, 1)
@@ -99,6 +132,24 @@ class Figures:
         for (desk, tier), count in sorted(self._tiers.items()):
             if sees(desk):
                 yield line("forewarn_tickets_scored_total", {"desk": desk, "tier": tier}, count)
+
+    def _sample_lines(self, sees: Callable[[str], bool]) -> dict[str, list[str]]:
+        name = "forewarn_metric_samples"
+        blocks: dict[str, list[str]] = {}
+        for what in ("received", "stored", "late"):
+            rows = [(desk, n) for (desk, kind), n in sorted(self._samples.items()) if kind == what]
+            told = f"{name}_{what}_total"
+            blocks[told] = [line(told, {"desk": desk}, n) for desk, n in rows if sees(desk)]
+        told = f"{name}_dropped_total"
+        blocks[told] = [
+            line(told, {"desk": desk, "reason": reason}, n)
+            for (desk, reason), n in sorted(self._dropped.items())
+            if sees(desk)
+        ]
+        told = f"{name}_last_received_timestamp_seconds"
+        last = sorted(self._last_received.items())
+        blocks[told] = [line(told, {"desk": desk}, at) for desk, at in last if sees(desk)]
+        return blocks
 
 
 def headed(name: str, rows: list[str]) -> list[str]:

@@ -14,6 +14,7 @@ from api.indexes import Indexes
 from api.metrics_text import Figures
 from api.opened import OpenStore
 from api.problems import Problem
+from api.samples import Samples
 from data.settings import Settings
 
 NO_MODEL = "no model yet: run `forewarn train FILE --promote`"
@@ -28,15 +29,17 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Service:
-    """One endpoint. `scoring` bounds how many threads score at once."""
+    """One endpoint. `scoring` bounds how many threads score at once, `decoding` how many unpack."""
 
     settings: Settings
     store: OpenStore
     champions: Champions
     indexes: Indexes
     figures: Figures
+    samples: Samples
     now: Clock = utc_now
     scoring: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(os.cpu_count() or 1))
+    decoding: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
 
 
 def service_of(request: Request) -> Service:

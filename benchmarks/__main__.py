@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -50,7 +51,7 @@ def known(name: str) -> str:
 
 def sections() -> str:
     """The sections, one a line."""
-    lines = [f"  {name:<10} {section.title}" for name, section in SECTIONS.items()]
+    lines = [f"  {name:<12} {section.title}" for name, section in SECTIONS.items()]
     return "\n".join(["sections:", *lines])
 
 
@@ -61,6 +62,12 @@ def measured(name: str, section: Section, data: Path, to: Path) -> bool:
         say(
             f"{name}: {', '.join(missing)} not found in {data}; set FOREWARN_DATA to the folder "
             "that holds it. The section stays as it was"
+        )
+        return False
+    absent = [command for command in section.commands if not shutil.which(command)]
+    if absent:
+        say(
+            f"{name}: the program {', '.join(absent)} is not installed. The section stays as it was"
         )
         return False
     say(f"{name}: {section.title}")

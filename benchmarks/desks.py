@@ -19,8 +19,8 @@ from data.records import Alert
 from data.settings import Settings
 from pipelines import demo
 from pipelines.console import quiet
-from pipelines.detect import ALERT_KINDS
-from pipelines.feeds import KINDS, TICKETS, Kind, feed, first_at
+from pipelines.episodes import ALERT_KINDS
+from pipelines.feeds import JUDGED, TICKETS, Kind, feed, first_at
 from pipelines.found import Comparison, compare
 from pipelines.workspace import Workspace, workspace
 
@@ -70,7 +70,7 @@ def one(seed: int, *, incident_weeks: int) -> Desk:
             demo.ingest(place, past, quiet)
             demo.learn(place, quiet)
             demo.ingest(place, live, quiet)
-            found = demo.watch(place, quiet)
+            found = demo.watch(place, live, quiet)
             return beside(seed, place, found)
 
 
@@ -80,7 +80,7 @@ def beside(seed: int, place: Workspace, found: Comparison) -> Desk:
     start, stop = demo.END - demo.LIVE, demo.END
     step = timedelta(seconds=place.settings.step_seconds)
     judged = partial(compare, incidents=incidents, start=start, stop=stop, step=step)
-    watched = [Watched.of(place, kind, start, stop) for kind in KINDS]
+    watched = [Watched.of(place, kind, start, stop) for kind in JUDGED]
     static = [alert for one in watched for alert in one.static(place.settings.step_seconds)]
     n = len({alert.id for one in found.found for alert in one.alerts}) + len(found.false)
     things = [(ALERT_KINDS[one.kind], key) for one in watched for key in one.keys]

@@ -1,8 +1,8 @@
 """How good and how quick the metric detector is, on public series that people have labelled."""
 
 import importlib.util
-import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -17,8 +17,8 @@ DELAY_POINTS = 7
 HOLD_SECONDS, TOLERANCE_SECONDS = 3600, 300
 USUAL_LIMIT = 3.0  # deviations from a moving average
 CLOCKS = (2, 3, 6, 12, 24, 48, 96, 168)  # hours between the alerts of one that looks at nothing
-WARMED = 300  # steps before the stop-watch runs: from the second day a rhythm is followed
 DAY = 86_400
+PERSISTS = 30  # points of the window that a value is held against
 
 
 class Kpi(NamedTuple):
@@ -47,6 +47,7 @@ class Figures(NamedTuple):
 # -- AIOPS KPIs ------------------------------------------------------------------------------
 
 
+@cache
 def kpis(data: Path) -> list[Kpi]:
     table = pd.read_parquet(data / "metrics" / "aiops_kpi.parquet")
     return [
@@ -64,7 +65,7 @@ def kpis(data: Path) -> list[Kpi]:
 def kpi_rows(data: Path) -> Iterator[tuple[str, Figures]]:
     """Every method's figures on the test parts, all that is tunable frozen on the train parts."""
     series, scorer = kpis(data), load(data / SCORER)
-    found = [np.nan_to_num(scores) for scores in rare(series)]
+    found = [np.nan_to_num(scores) for scores in rare_scores(data)]
     yield "Forewarn (rare)", frozen(scorer, series, found)
     averages = [moving_average(kpi.values) for kpi in series]
     yield "moving average, threshold of the train parts", frozen(scorer, series, averages)
@@ -72,7 +73,16 @@ def kpi_rows(data: Path) -> Iterator[tuple[str, Figures]]:
     yield "moving average, 3 deviations", Figures(*usual, np.nan, np.nan)
     if importlib.util.find_spec("river") is not None:
         yield "river GaussianScorer", frozen(scorer, series, [river(kpi.values) for kpi in series])
+    if importlib.util.find_spec("adtk") is not None:
+        persists = [persist(kpi.values) for kpi in series]
+        yield "ADTK PersistAD", frozen(scorer, series, persists)
     yield "a clock that looks at no data", frozen(scorer, series, [clock(kpi) for kpi in series])
+
+
+@cache
+def rare_scores(data: Path) -> list[np.ndarray]:
+    """The KPIs' scores, which several sections look at."""
+    return rare(kpis(data))
 
 
 def rare(series: list[Kpi]) -> list[np.ndarray]:
@@ -116,9 +126,24 @@ def river(values: np.ndarray) -> np.ndarray:
     return scores
 
 
+def persist(values: np.ndarray) -> np.ndarray:
+    """What ADTK's PersistAD holds against its limit: the distance from the median of a window."""
+    from adtk.transformer import DoubleRollingAggregate
+
+    index = pd.date_range("2026-01-01", periods=len(values), freq="min")
+    window = DoubleRollingAggregate(agg="median", window=(PERSISTS, 1), diff="l1")
+    distance: np.ndarray = window.transform(pd.Series(values, index)).to_numpy()
+    usual = pd.Series(distance).expanding(2).quantile(0.75).shift()
+    return np.nan_to_num((distance / usual).to_numpy(), posinf=0.0)
+
+
 def clock(kpi: Kpi) -> np.ndarray:
+    return clock_at(kpi.at, kpi.step)
+
+
+def clock_at(seconds: np.ndarray, step: int) -> np.ndarray:
     """Scores that reach h where h hours have passed, for each of CLOCKS."""
-    due = np.stack([kpi.at // kpi.step * kpi.step % (hours * 3600) == 0 for hours in CLOCKS])
+    due = np.stack([seconds // step * step % (hours * 3600) == 0 for hours in CLOCKS])
     return np.where(due, np.array(CLOCKS)[:, None], 0).max(axis=0).astype(float)
 
 
@@ -179,28 +204,3 @@ def load(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-# -- speed -----------------------------------------------------------------------------------
-
-
-def speed_rows(
-    sizes: tuple[int, ...] = (1, 100, 10_000, 100_000), n_steps: int = 400
-) -> list[list[str]]:
-    """Points a second through score and learn, and the state's bytes a series."""
-    return [_speed_row(n_series, n_steps) for n_series in sizes]
-
-
-def _speed_row(n_series: int, n_steps: int) -> list[str]:
-    detector, rng = Rare(n_series), np.random.default_rng(0)
-    times = np.datetime64("2026-01-05", "s") + np.arange(n_steps) * np.timedelta64(300, "s")
-    took = 0.0
-    for step, at in enumerate(times):
-        values = rng.normal(10, 1, n_series)
-        started = time.perf_counter()
-        detector.score(at, values)
-        detector.learn(at, values)
-        took += time.perf_counter() - started if step >= WARMED else 0.0
-    rate = (n_steps - WARMED) * n_series / took
-    size = sum(array.nbytes for array in detector.state().values()) / n_series
-    return [f"{n_series:,}", f"{rate:,.0f}", f"{size:,.0f}"]

@@ -8,14 +8,19 @@ from benchmarks.page import table
 
 PROSE = Path(__file__).parent / "prose"
 MB = 1_000_000
+NAB = "metrics/nab/data"
 
 
 class Section(NamedTuple):
-    """`needs` lie below the folder of reference data, which `measure` is given."""
+    """`needs` lie below the folder of reference data, which `measure` is given.
+
+    `commands` are programs that it runs.
+    """
 
     title: str
     needs: tuple[str, ...]
     measure: Callable[[Path], str]
+    commands: tuple[str, ...] = ()
 
 
 def told(name: str, **figures: object) -> str:
@@ -100,16 +105,46 @@ def metrics(data: Path) -> str:
         seconds=found.took.seconds,
         peak=found.took.peak_bytes / MB,
         nab=nab.markdown(found),
-        kpis=table(KPI_COLUMNS, detectors.kpi_cells(data)),
-        speed=table(SPEED_COLUMNS, detectors.speed_rows()),
+        kpis=table(KPI_COLUMNS, [*detectors.kpi_cells(data), *KPI_PUBLISHED]),
     )
+
+
+def budgets(data: Path) -> str:
+    from benchmarks import budgets as weekly
+
+    return told("budgets", table=table(weekly.COLUMNS, weekly.rows(data)))
+
+
+def scale(data: Path) -> str:
+    from benchmarks import scale as many
+
+    rows, slopes = many.measured()
+    return told("scale", table=table(many.COLUMNS, rows), slopes=slopes)
 
 
 KPI_COLUMNS = (
     "29 KPIs, test parts", "event F1", "precision", "recall", "false pages a series-week",
     "point-adjusted F1", "recall at one", "its false pages",
 )  # fmt: skip
-SPEED_COLUMNS = ("series", "points a second", "state, bytes a series")
+KPI_PUBLISHED = [
+    [f"{name}, published", "", "", "", "", score, "", ""]
+    for name, score in (("FCVAE", "0.835"), ("FluxEV", "0.790"), ("SR-CNN", "0.771"))
+]
+
+
+def forecast(data: Path) -> str:
+    from benchmarks import crossings, growth
+
+    real = list(crossings.public(data / NAB))
+    errors, wrong = crossings.markdown(list(crossings.answers()), real)
+    return told(
+        "forecast",
+        shapes=len(growth.CROSSING | growth.CALM),
+        last=crossings.SEEDS[-1],
+        ahead=growth.AHEAD,
+        errors=errors,
+        wrong=wrong,
+    )
 
 
 def ingest(data: Path) -> str:
@@ -129,6 +164,13 @@ def kills(data: Path) -> str:
 
     table = rounds.markdown(rounds.verdicts())
     return told("kills", rounds=rounds.N_ROUNDS, table=table)
+
+
+def remote_write(data: Path) -> str:
+    from benchmarks import remote_write as written
+
+    table = written.measured()
+    return told("remote_write", series=f"{written.N_SERIES:,}", kills=written.N_KILLS, table=table)
 
 
 SECTIONS = {
@@ -191,6 +233,12 @@ SECTIONS = {
         ),
         metrics,
     ),
+    "forecast": Section("Time until a limit is crossed", (NAB,), forecast),
+    "budgets": Section(
+        "As many false alerts as were allowed", ("metrics/aiops_kpi.parquet",), budgets
+    ),
+    "scale": Section("Many series: speed, memory and restart", (), scale),
     "ingest": Section("Ingest: speed and memory", (), ingest),
     "kills": Section("Killed at random moments", (), kills),
+    "remote_write": Section("Prometheus remote-write", (), remote_write, ("prometheus",)),
 }

@@ -1,6 +1,6 @@
 """Metric points: a table for what just came, Parquet by UTC day behind it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -13,6 +13,7 @@ from data import points_table as table
 from data.compaction import Compacted, compact_day, only_one
 from data.days import DAY_MS, folder_of, read_day, sweep
 from data.points import Points
+from data.points_rows import compared, joined, last_of_each, matrix_of, placed
 from data.points_table import Rows
 
 BATCH = 50_000  # points a transaction: other writers get in between
@@ -29,6 +30,20 @@ class Appended(NamedTuple):
     changed: int
     same: int
     late: int
+
+
+class Columns(NamedTuple):
+    """Points of many series without a cell for every moment of each: columns of one length.
+
+    `series` (n,) indexes `keys`, sorted, of which `counters` (n_keys,) are counters. The points
+    stand by series and time, one a moment; `at` is datetime64[ms].
+    """
+
+    keys: list[str]
+    counters: np.ndarray
+    series: np.ndarray
+    at: np.ndarray
+    values: np.ndarray
 
 
 class History:
@@ -55,31 +70,57 @@ class History:
         self.engine = engine
         self.folder = folder
         self._reading = engine.execution_options(readonly=True)
+        self._series: dict[str, table.Series] = {}  # what is known stays: no series is ever deleted
 
-    def append(self, desk: str, points: Points, *, watermark: datetime | None = None) -> Appended:
-        """Store points. One before the `watermark` is marked late: nobody will score it."""
+    def append(
+        self,
+        desk: str,
+        points: Points,
+        *,
+        watermark: datetime | None = None,
+        counters: Collection[str] | None = None,
+    ) -> Appended:
+        """Store points. One before the `watermark` is marked late: nobody will score it.
+
+        `counters` are those of the series that only ever count up; None where nobody knows.
+        """
         if not np.isfinite(points.values).all():
             raise ValueError("values must be finite: a point that did not come is left out")
         if np.isnat(points.at).any() or (points.at < np.datetime64("1970-01-01")).any():
             raise ValueError("every point needs a time from 1970 on")
         if not len(points):
             return Appended(0, 0, 0, 0)
-        rows = self._rows(desk, points, watermark)
-        rows, n_same, n_changed = _last_of_each(rows)
+        rows = self._rows(desk, points, watermark, counters)
+        rows, n_same, n_changed = last_of_each(rows)
         done = np.array([0, n_changed, n_same, 0])
         for start in range(0, len(rows.at), BATCH):
             done += self._append(desk, rows.take(slice(start, start + BATCH)))
         return Appended(*done.tolist())
 
-    def _rows(self, desk: str, points: Points, watermark: datetime | None) -> Rows:
+    def _rows(
+        self,
+        desk: str,
+        points: Points,
+        watermark: datetime | None,
+        counters: Collection[str] | None,
+    ) -> Rows:
         names = points.series.tolist()
-        with self.engine.begin() as connection:
-            table.lock(connection, desk)
-            ids = table.make_ids(connection, desk, dict.fromkeys(names))
+        ids = self._ids(desk, dict.fromkeys(names), counters)
         at = points.at.astype(np.int64)
         late = np.zeros(len(at), bool) if watermark is None else at < _ms(watermark)
         numbers = np.fromiter(map(ids.__getitem__, names), np.int64, len(names))
         return Rows(numbers, at, points.values, late)
+
+    def _ids(
+        self, desk: str, wanted: Collection[str], counters: Collection[str] | None
+    ) -> dict[str, int]:
+        known = self._series.get(desk)
+        if known is None or not known.knows(wanted, counters):
+            with self.engine.begin() as connection:
+                table.lock(connection, desk)
+                known = table.make_series(connection, desk, wanted, counters)
+            self._series[desk] = known
+        return known.ids
 
     def _append(self, desk: str, rows: Rows) -> np.ndarray:
         days = rows.at - rows.at % DAY_MS
@@ -92,7 +133,7 @@ class History:
 
     def _append_day(self, connection: Connection, desk: str, day: int, rows: Rows) -> np.ndarray:
         known = self._known(connection, desk, day, rows)
-        new, changed = _compared(rows, known)
+        new, changed = compared(rows, known)
         written = rows.take(new | changed)
         table.put(connection, written)
         n_new, n_changed = int(new.sum()), int(changed.sum())
@@ -109,7 +150,7 @@ class History:
             return hot
         numbers = table.ids_of(connection, desk)
         wanted = {name for name, number in numbers.items() if number in set(ids)}
-        return _joined(self._day(desk, kept[0].file, numbers, wanted), hot)
+        return joined(self._day(desk, kept[0].file, numbers, wanted), hot)
 
     def _day(
         self, desk: str, file: str, ids: dict[str, int], wanted: set[str] | None = None
@@ -135,8 +176,42 @@ class History:
         else:
             keys = [key for key in self.series(desk) if _fits(key, selector)]
         ids, parts = self._parts(desk, keys, _ms(start), _ms(end))
-        times, matrix = _matrix([ids.get(key) for key in keys], parts)
+        times, matrix = matrix_of([ids.get(key) for key in keys], parts)
         return times, keys, matrix
+
+    def columns(
+        self, desk: str, start: datetime, end: datetime, wanted: Collection[str] | None = None
+    ) -> Columns:
+        """The points in [start, end) of the `wanted` series, or of every one the desk ever had.
+
+        A series that has none there is a key, too. Where targets are scraped at
+        different moments, a matrix of them all would be mostly empty and far larger.
+        """
+        with self._reading.connect() as connection:
+            counters = table.counters_of(connection, desk)
+        keys = self.series(desk) if wanted is None else sorted(set(wanted))
+        ids, parts = self._parts(desk, keys, _ms(start), _ms(end))
+        numbers = [ids.get(key) for key in keys]
+        rows, _, _ = last_of_each(joined(*(placed(numbers, part) for part in parts)))
+        rows = rows.take(np.lexsort((rows.at, rows.ids)))
+        told = np.array([key in counters for key in keys], bool)
+        return Columns(keys, told, rows.ids, rows.at.astype("datetime64[ms]"), rows.values)
+
+    def late(self, desk: str, start: datetime, end: datetime) -> dict[str, datetime]:
+        """The series with points in [start, end) that nobody will score, for they came late.
+
+        With each stands the time of the last such point. Only points not yet compacted count.
+        """
+        with self._reading.connect() as connection:
+            return dict(
+                (series, _time(at))
+                for series, at in table.late(connection, desk, _ms(start), _ms(end))
+            )
+
+    def has_counters(self, desk: str) -> bool:
+        """Whether any series of the desk only ever counts up."""
+        with self._reading.connect() as connection:
+            return bool(table.counters_of(connection, desk))
 
     def _parts(
         self, desk: str, keys: list[str], start: int, end: int
@@ -255,43 +330,3 @@ def _ms(time: datetime) -> int:
 
 def _time(ms: int) -> datetime:
     return EPOCH + timedelta(milliseconds=ms)
-
-
-def _joined(*parts: Rows) -> Rows:
-    return Rows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-
-
-def _last_of_each(rows: Rows) -> tuple[Rows, int, int]:
-    """Rows by time, of equal series and moment the last; and how many same, changed were left."""
-    order = np.lexsort((rows.ids, rows.at))  # stable: equal ones keep their order
-    rows = rows.take(order)
-    again = (rows.ids[1:] == rows.ids[:-1]) & (rows.at[1:] == rows.at[:-1])
-    n_same = int((again & (rows.values[1:] == rows.values[:-1])).sum())
-    return rows.take(np.append(~again, True)), n_same, int(again.sum()) - n_same
-
-
-def _compared(rows: Rows, known: Rows) -> tuple[np.ndarray, np.ndarray]:
-    """Which of `rows` are new, and which change a value. Of equal ones known, the last counts."""
-    keys, order = known.keys(), np.argsort(known.keys(), kind="stable")
-    place = np.searchsorted(keys[order], rows.keys(), side="right") - 1
-    if not len(keys):
-        return np.ones(len(rows.at), bool), np.zeros(len(rows.at), bool)
-    nearest = order[np.maximum(place, 0)]
-    there = (place >= 0) & (keys[nearest] == rows.keys())
-    return ~there, there & (known.values[nearest] != rows.values)
-
-
-def _matrix(ids: list[int | None], parts: list[Rows]) -> tuple[np.ndarray, np.ndarray]:
-    column = np.full(max((i for i in ids if i is not None), default=0) + 2, -1)
-    for place, number in enumerate(ids):
-        if number is not None:
-            column[number] = place
-    known = [part.take((part.ids >= 0) & (part.ids < len(column))) for part in parts]
-    wanted = [part.take(column[part.ids] >= 0) for part in known]
-    times, rows = np.unique(np.concatenate([part.at for part in wanted]), return_inverse=True)
-    matrix = np.full((len(times), len(ids)), np.nan)
-    start = 0
-    for part in wanted:  # a later part overwrites: the hot ones are the last
-        matrix[rows[start : start + len(part.at)], column[part.ids]] = part.values
-        start += len(part.at)
-    return times.astype("datetime64[ms]"), matrix

@@ -11,7 +11,7 @@ import re
 
 from data.masking_digits import mask_digits
 
-PASSES = 4  # a replacement may lay a neighbour bare; what people write is settled by the second
+PASSES = 16  # a replacement may lay a neighbour bare; what people write is settled by the second
 
 EMAIL = re.compile(
     r"(?<![\w.+%'-])[\w.+%'-]++@(?!\d+\.\d)(?:[\w-]+\.)+[^\W\d_]{2,}"  # lodash@4.17.2: a version

@@ -211,4 +211,137 @@ KEEP_LAST = (
 )
 
 
-MIGRATIONS: list[Migration] = [create_store_tables, create_history_tables, number_changes]
+def keep_evidence(connection: Connection) -> None:
+    """What an alert's numbers follow from, the series in it, and how every series stands."""
+    for column in ("group_key TEXT NOT NULL DEFAULT ''", "members TEXT NOT NULL DEFAULT '[]'"):
+        connection.execute(text(f"ALTER TABLE alerts ADD COLUMN {column}"))
+    meta = MetaData()
+    kept = Column("evidence", LargeBinary, nullable=False)
+    Table("alert_evidence", meta, _name("alert_id", key=True), _name("desk"), kept)
+    Table(
+        "series_states",
+        meta,
+        *(_name(name, key=True) for name in ("desk", "key")),
+        _name("state"),
+        Column("silence", NAME),  # apart: another detector says whether points come at all
+        *(_time(name, nullable=True) for name in ("since", "until", "silence_since")),
+    )
+    meta.create_all(connection, checkfirst=False)
+
+
+def create_replays_table(connection: Connection) -> None:
+    """What the newest replay of each desk and kind told."""
+    meta = MetaData()
+    Table(
+        "replays",
+        meta,
+        *(_name(name, key=True) for name in ("desk", "kind")),
+        _time("made_at"),
+        *(Column(name, Text, nullable=False) for name in ("command", "told")),
+    )
+    meta.create_all(connection, checkfirst=False)
+
+
+def create_forecasts(connection: Connection) -> None:
+    """When series cross their limits, as last forecast."""
+    meta = MetaData()
+    Table(
+        "forecasts",
+        meta,
+        *(_name(name, key=True) for name in ("desk", "series", "direction")),
+        Column("limit_value", Double, primary_key=True, nullable=False),
+        Column("told", Text, nullable=False),
+    )
+    meta.create_all(connection, checkfirst=False)
+
+
+def tell_counters(connection: Connection) -> None:
+    """Which series only ever count up."""
+    added = "ALTER TABLE history_series ADD COLUMN counter BOOLEAN NOT NULL DEFAULT FALSE"
+    connection.execute(text(added))
+
+
+def create_outbox_tables(connection: Connection) -> None:
+    """What is to be told of alerts, and to whom; what fires now is to be told."""
+    meta = MetaData()
+    outbox = Table(
+        "outbox",
+        meta,
+        _name("alert_id", key=True),
+        _name("desk"),
+        Column("number", Integer, nullable=False),
+        Column("firing", Boolean, nullable=False),
+        _time("changed_at"),
+    )
+    Index("outbox_by_desk", outbox.columns.desk)
+    Table(
+        "receivers",
+        meta,
+        *(_name(name, key=True) for name in ("desk", "receiver")),
+        _time("since"),
+        Column("attempts", Integer, nullable=False),
+        _time("retry_at", nullable=True),
+        Column("error", Text, nullable=False),
+    )
+    deliveries = Table(
+        "deliveries",
+        meta,
+        *(_name(name, key=True) for name in ("receiver", "alert_id")),
+        _name("desk"),
+        Column("number", Integer, nullable=False),
+        Column("firing", Boolean, nullable=False),
+        Column("labels", Text, nullable=False),
+        _time("told_at", nullable=True),
+        *(Column(name, Text, nullable=False) for name in ("key", "body", "error")),
+        Column("attempts", Integer, nullable=False),
+        _time("retry_at", nullable=True),
+        Column("refused", Boolean, nullable=False),
+    )
+    Index("deliveries_by_alert", deliveries.columns.alert_id)
+    meta.create_all(connection, checkfirst=False)
+    connection.execute(text(TELL_ALERTS))
+
+
+TELL_ALERTS = """
+INSERT INTO outbox (alert_id, desk, number, firing, changed_at)
+SELECT id, desk, 1, closed_at IS NULL AND status NOT IN ('resolved', 'false_alarm'),
+    COALESCE(closed_at, opened_at)
+FROM alerts"""
+
+
+def plan_maintenance(connection: Connection) -> None:
+    """Maintenance windows."""
+    meta = MetaData()
+    planned = Table(
+        "maintenance",
+        meta,
+        _name("id", key=True),
+        _name("desk"),
+        *(_time(name) for name in ("starts_at", "ends_at", "created_at")),
+        _time("removed_at", nullable=True),
+        *(Column(name, Text, nullable=False) for name in ("series", "categories")),
+        Column("weekly", Boolean, nullable=False),
+        *(Column(name, Text, nullable=False) for name in ("note", "created_by")),
+    )
+    Index("maintenance_by_desk", planned.columns.desk, planned.columns.starts_at)
+    meta.create_all(connection, checkfirst=False)
+
+
+def keep_readings(connection: Connection) -> None:
+    """What each detector saw last."""
+    kind = "BYTEA" if connection.dialect.name == "postgresql" else "BLOB"
+    connection.execute(text(f"ALTER TABLE detections ADD COLUMN readings {kind}"))
+
+
+MIGRATIONS: list[Migration] = [
+    create_store_tables,
+    create_history_tables,
+    number_changes,
+    keep_evidence,
+    create_replays_table,
+    tell_counters,
+    create_forecasts,
+    create_outbox_tables,
+    plan_maintenance,
+    keep_readings,
+]

@@ -5,12 +5,17 @@ Every time is an aware UTC `datetime`. `desk` names the help desk (the tenant) t
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 Decision = Literal["auto", "suggest", "abstain"]
-AlertKind = Literal["metric", "surge"]
+AlertKind = Literal["metric", "surge", "silent"]
+SeriesStateName = Literal[
+    "learning", "watching", "alerting", "flapping", "muted", "silent", "ended", "reporting"
+]
 AlertStatus = Literal["open", "acknowledged", "resolved", "false_alarm"]
+CrossingState = Literal["crosses", "holds", "over", "unknown"]
+Direction = Literal["up", "down"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +72,14 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One episode during which one series, or one kind of ticket, was not as it should be.
+    """One episode during which a series, or a kind of ticket, was not as it should be.
 
-    `id` is fixed when the episode opens. `key` is the series or the category. `score`, `observed`,
-    `expected`, `lower` and `upper` stand as they were at `peak_at`, when the score was highest;
-    `lower` to `upper` is what the detector would have called normal. `closed_at` is None while
-    the episode lasts.
+    `id` is fixed when the episode opens. `key` is the series or the category that opened it, and
+    `members` are all that have joined since, `key` first: series of one `group_key`, which is the
+    label that they share (`service="checkout"`), or `key` itself where there is none. `score`,
+    `observed`, `expected`, `lower` and `upper` are those of `key` at `peak_at`, when the score was
+    highest; `lower` to `upper` is what the detector would have called normal.
+    `closed_at` is None while the episode lasts.
     """
 
     id: str
@@ -94,6 +101,30 @@ class Alert:
     status: AlertStatus = "open"
     status_by: str | None = None
     status_at: datetime | None = None
+    group_key: str = ""
+    members: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """Why, and how many series more are like it."""
+        n = len(self.members) - 1
+        return self.why + (f"; and {n:,} more series of {self.group_key}" if n > 0 else "")
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesState:
+    """How one series stands for its detector, `since` when, and `until` when where that is known.
+
+    learning (too little is known yet), watching, alerting, flapping (its alerts open and close
+    again and again), muted, silent (no points come), ended (none came for a day). That points come
+    again is written as reporting, and read as what its values are.
+    """
+
+    desk: str
+    key: str
+    state: SeriesStateName
+    since: datetime
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +139,28 @@ class Incident:
     categories: tuple[str, ...] = ()
     series: tuple[str, ...] = ()
     origin: Literal["declared", "simulated"] = "declared"
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """A time in which some series, or kinds of tickets, wake nobody and teach nothing.
+
+    `series` and `categories` are globs; where neither names any, all are meant. A `weekly` one
+    comes again each week at the same time on the desk's clock. From `removed_at` on it holds no
+    more.
+    """
+
+    id: str
+    desk: str
+    starts_at: datetime
+    ends_at: datetime
+    series: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    weekly: bool = False
+    note: str = ""
+    created_by: str = ""
+    created_at: datetime | None = None
+    removed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +201,54 @@ class Trace:
                     f"trace of alert {self.alert_id}: wanted as many values as times "
                     f"({len(self.times)}), got {name} with {len(getattr(self, name))}"
                 )
+
+
+@dataclass(frozen=True, slots=True)
+class Fan:
+    """What the chart of a forecast draws: `values` that came, and five quantiles of what may come.
+
+    A row of `quantiles` has those of 2.5, 10, 50, 90 and 97.5 % at one of the times `ahead`.
+    """
+
+    past: tuple[datetime, ...] = ()
+    values: tuple[float, ...] = ()
+    ahead: tuple[datetime, ...] = ()
+    quantiles: tuple[tuple[float, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """When a series crosses a limit, as forecast `at`.
+
+    The five times are seconds from `at`: None where the limit is not crossed within the horizon
+    with that probability, and all None where `state` is "unknown". `lower_80` to `upper_80` hold
+    the crossing with 80 %. `chance` is the probability to cross within the horizon, None if
+    unknown. `cleaned_first` is that of a cleanup before both, None where none is a habit.
+    """
+
+    desk: str
+    series: str
+    limit: float
+    direction: Direction
+    horizon_seconds: float
+    at: datetime
+    state: CrossingState
+    now: float | None
+    median: float | None
+    lower_80: float | None
+    upper_80: float | None
+    lower_95: float | None
+    upper_95: float | None
+    chance: float | None
+    cleaned_first: float | None = None
+    n_resets: int = 0
+    last_reset_at: datetime | None = None
+    why: str = ""
+    name: str = ""
+    unit: str = ""
+    fan: Fan = Fan()
+
+    @property
+    def crosses_at(self) -> datetime | None:
+        """When it is as likely as not to have crossed; None where `median` is."""
+        return None if self.median is None else self.at + timedelta(seconds=self.median)

@@ -1,13 +1,15 @@
 """Everything an operator can set, read from the environment once, at the border."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 METRIC_DETECTORS = ("seasonal", "rare")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+ADDRESS = "wanted an address such as https://host:9093/path"
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
@@ -31,10 +33,10 @@ def _count(text: str) -> int:
     return number
 
 
-def _days(text: str) -> int:
+def _whole(text: str) -> int:
     number = int(text)
     if number < 0:
-        raise ValueError("wanted a whole number of days, 0 for ever")
+        raise ValueError("wanted a whole number, 0 or above")
     return number
 
 
@@ -53,6 +55,21 @@ def _zone(text: str) -> str:
     return text
 
 
+def _holidays(text: str) -> tuple[str, ...]:
+    import holidays  # here: who sets no country never pays for it
+
+    places = _names(text)
+    for place in places:
+        country, _, part = place.partition("-")
+        try:
+            holidays.country_holidays(country, subdiv=part or None)
+        except NotImplementedError as error:
+            raise ValueError(
+                f"no holidays are known for {place!r}: wanted countries (DE, US) or parts (DE-BY)"
+            ) from error
+    return places
+
+
 def _detector(text: str) -> str:
     if text not in METRIC_DETECTORS:
         raise ValueError(f"wanted one of {', '.join(METRIC_DETECTORS)}")
@@ -67,6 +84,22 @@ def _database(text: str) -> str:
     if text and not text.startswith(("sqlite:///", "postgresql+psycopg://")):
         raise ValueError("wanted sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME")
     return text
+
+
+def _address(text: str) -> str:
+    parts = urlsplit(text)
+    wrong = parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0
+    if text and (wrong or parts.fragment or any(letter.isspace() for letter in text)):
+        raise ValueError
+    return text
+
+
+def _addresses(text: str) -> tuple[str, ...]:
+    found = tuple(_address(one) for one in _names(text))
+    hosts = {urlsplit(url).netloc.rpartition("@")[2] for url in found}
+    if len(hosts) < len(found):
+        raise ValueError
+    return found
 
 
 def _level(text: str) -> str:
@@ -106,13 +139,23 @@ class Settings:
     max_batch: int = 1_000
     hmac_key: str = ""
     timezone: str = "UTC"
+    holidays: tuple[str, ...] = ()
+    days_off: str = ""
     step_seconds: int = 300
+    lateness_seconds: int = 0
     metric_budget: float = 1.0
     metric_detector: str = "seasonal"
+    metric_floors: str = ""
     ticket_budget: float = 1.0
+    group_by: tuple[str, ...] = ("service", "app", "job")
     retention_days: int = 0
     hot_hours: int = 48
     priority_matrix: str = ""
+    limits: str = ""
+    alertmanager_url: tuple[str, ...] = field(default=(), repr=False)
+    webhook_url: str = field(default="", repr=False)
+    webhook_secret: str = field(default="", repr=False)
+    external_url: str = ""
     log_level: str = "INFO"
     prefect_api_url: str = ""
 
@@ -145,12 +188,17 @@ def variable_of(setting: str) -> str:
     return name if name.startswith("PREFECT_") else f"FOREWARN_{name}"
 
 
-SECRET = {"database_url"}  # holds a password, which no message may repeat
+# These hold passwords or tokens, which no message may repeat.
+SECRET = {"database_url", "alertmanager_url", "webhook_url", "webhook_secret"}
 READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "home": (Path, ""),
     "desk": (_name, ""),
     "database_url": (_database, ""),
     "log_level": (_level, ""),
+    # What urllib says of a wrong address repeats parts of it.
+    "alertmanager_url": (_addresses, f"{ADDRESS}; several with commas between, each host once"),
+    "webhook_url": (_address, ADDRESS),
+    "external_url": (_address, ADDRESS),
     "port": (_port, "wanted a port between 1 and 65535"),
     "allowed_hosts": (_names, ""),
     "open_loopback": (_flag, ""),
@@ -158,11 +206,14 @@ READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "max_body_bytes": (_count, "wanted a whole number of bytes"),
     "max_batch": (_count, "wanted a whole number"),
     "timezone": (_zone, ""),
+    "holidays": (_holidays, ""),
     "step_seconds": (_count, "wanted a whole number of seconds"),
+    "lateness_seconds": (_whole, "wanted a whole number of seconds, 0 to wait for nothing"),
     "metric_detector": (_detector, ""),
     "metric_budget": (_positive, "wanted false alerts a week, above 0"),
     "ticket_budget": (_positive, "wanted false alerts a week, above 0"),
-    "retention_days": (_days, "wanted a whole number of days, 0 for ever"),
+    "group_by": (_names, ""),
+    "retention_days": (_whole, "wanted a whole number of days, 0 for ever"),
     "hot_hours": (_count, "wanted a whole number of hours"),
 }
 

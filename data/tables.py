@@ -4,7 +4,17 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import BigInteger, Column, Double, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
 from sqlalchemy.types import TypeDecorator
 
 from data.database import UtcTime
@@ -96,12 +106,22 @@ incidents = Table(
     *_columns(UtcTime, "onset_at", "ended_at"),
     *_columns(Names, "categories", "series"),
 )
+maintenance = Table(
+    "maintenance",
+    meta,
+    *_key("id"),
+    *_columns(Text, "desk", "note", "created_by"),
+    *_columns(UtcTime, "starts_at", "ends_at", "created_at", "removed_at"),
+    *_columns(Names, "series", "categories"),
+    Column("weekly", Boolean),
+)
 detections = Table(
     "detections",
     meta,
     *_key("desk", "detector"),
     Column("watermark", UtcTime),
     Column("state", LargeBinary),
+    Column("readings", LargeBinary),
 )
 alerts = Table(
     "alerts",
@@ -111,8 +131,61 @@ alerts = Table(
     *_columns(UtcTime, "opened_at", "peak_at", "closed_at", "status_at"),
     *_columns(Real, "score", "threshold", "observed", "expected", "lower", "upper"),
     Column("n_tickets", Integer),
+    Column("group_key", Text),
+    Column("members", Names),
+)
+evidence = Table(
+    "alert_evidence", meta, *_key("alert_id"), Column("desk", Text), Column("evidence", LargeBinary)
+)
+series_states = Table(
+    "series_states",
+    meta,
+    *_key("desk", "key"),
+    *_columns(Text, "state", "silence"),
+    *_columns(UtcTime, "since", "until", "silence_since"),
 )
 traces = Table("traces", meta, *_key("alert_id"), *_columns(Text, "desk", "lines"))
+replays = Table(
+    "replays",
+    meta,
+    *_key("desk", "kind"),
+    Column("made_at", UtcTime),
+    *_columns(Text, "command", "told"),
+)
+forecasts = Table(
+    "forecasts",
+    meta,
+    *_key("desk", "series", "direction"),
+    Column("limit_value", Double, primary_key=True),
+    Column("told", Text),
+)
+outbox = Table(
+    "outbox",
+    meta,
+    *_key("alert_id"),
+    Column("desk", Text),
+    Column("number", Integer),
+    Column("firing", Boolean),
+    Column("changed_at", UtcTime),
+)
+receivers = Table(
+    "receivers",
+    meta,
+    *_key("desk", "receiver"),
+    *_columns(UtcTime, "since", "retry_at"),
+    Column("attempts", Integer),
+    Column("error", Text),
+)
+deliveries = Table(
+    "deliveries",
+    meta,
+    *_key("receiver", "alert_id"),
+    *_columns(Text, "desk", "key", "body", "error"),
+    *_columns(Integer, "number", "attempts"),
+    *_columns(Boolean, "firing", "refused"),
+    *_columns(UtcTime, "told_at", "retry_at"),
+    Column("labels", Labels),
+)
 leases = Table("leases", meta, *_key("name"), Column("holder", Text), Column("expires_at", UtcTime))
 keys = Table(
     "keys",

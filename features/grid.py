@@ -49,6 +49,34 @@ def regular(
     return steps, gather(rows[inside], values, len(steps))
 
 
+def binned(
+    series: np.ndarray,
+    at: np.ndarray,
+    values: np.ndarray,
+    n_series: int,
+    step_seconds: int,
+    start: np.datetime64,
+    stop: np.datetime64,
+) -> tuple[np.ndarray, np.ndarray]:
+    """`regular` for points that stand in columns: (n_steps,) and means of (n_steps, n_series).
+
+    `series`, `at` and `values` have shape (n,). Values that are not finite count as missing.
+
+    >>> at = np.array(["2026-01-05T09:00", "2026-01-05T09:04"], dtype="datetime64[s]")
+    >>> own, values = np.array([1, 1]), np.array([1.0, 3.0])
+    >>> binned(own, at, values, 2, 300, at[0], at[0] + 300)[1]
+    array([[nan,  2.]])
+    """
+    steps = grid(start, stop, step_seconds)
+    rows, inside = _rows(at, steps, step_seconds)
+    chosen = inside & np.isfinite(values)
+    cells, size = rows[chosen] * n_series + series[chosen], len(steps) * n_series
+    n = np.bincount(cells, minlength=size)
+    sums = np.bincount(cells, values[chosen], minlength=size)
+    means = np.divide(sums, n, out=np.full(size, np.nan), where=n > 0)
+    return steps, means.reshape(len(steps), n_series)
+
+
 def _rows(times: np.ndarray, steps: np.ndarray, step_seconds: int) -> tuple[np.ndarray, np.ndarray]:
     """The step each time falls in, and whether it falls in any."""
     first = _seconds(steps[0]) // step_seconds if len(steps) else 0

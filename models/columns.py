@@ -12,6 +12,7 @@ class Columns:
     is called "seen".
     """
 
+    warmup: float
     _state: dict[str, np.ndarray]
 
     def _blank(self, n: int) -> dict[str, np.ndarray]:
@@ -21,15 +22,33 @@ class Columns:
     def _set(self, state: dict[str, np.ndarray]) -> None:
         self._state = state
 
+    @property
+    def missing(self) -> np.ndarray:
+        """How many points each series must still show before it gets a score, (n_series,)."""
+        seen = np.atleast_2d(self._state["seen"])[0]
+        missing: np.ndarray = np.maximum(self.warmup - seen, 0)
+        return missing
+
     def state(self) -> dict[str, np.ndarray]:
         return {name: array.copy() for name, array in self._state.items()}
 
+    def skip(self, at: np.datetime64, which: np.ndarray) -> Self:
+        """Nobody looked at these series (n_series,) in the step at `at`: learn nothing of it."""
+        return self
+
+    def column(self, series: int) -> dict[str, np.ndarray]:
+        """The state of one series, as that of a detector of it alone."""
+        kept = slice(series, series + 1)
+        return {name: array[..., kept].copy() for name, array in self._state.items()}
+
     def restore(self, state: dict[str, np.ndarray]) -> Self:
-        wanted = self._blank(state["seen"].shape[-1] if "seen" in state else 0)
+        n_series = state["seen"].shape[-1] if "seen" in state else 0
+        wanted = self._blank(1)  # of one: of many it would be as large as the state
         for name, blank in wanted.items():
-            if name not in state or state[name].shape != blank.shape:
+            shape = (*blank.shape[:-1], n_series)
+            if name not in state or state[name].shape != shape:
                 came = state[name].shape if name in state else "nothing"
-                raise ValueError(f"state {name!r}: wanted shape {blank.shape}, got {came}")
+                raise ValueError(f"state {name!r}: wanted shape {shape}, got {came}")
         self._set({name: np.array(state[name], blank.dtype) for name, blank in wanted.items()})
         return self
 

@@ -14,6 +14,10 @@ class Detector(Protocol):
     NaN means "cannot say yet".
     """
 
+    @property
+    def missing(self) -> np.ndarray:
+        """How many points each series must still show before it gets a score, (n_series,)."""
+
     def score(self, at: np.datetime64, values: np.ndarray) -> np.ndarray:
         """Scores of `values`, shape (n_series,). Changes nothing."""
 
@@ -23,8 +27,14 @@ class Detector(Protocol):
     def learn(self, at: np.datetime64, values: np.ndarray) -> Self:
         """Take `values` into the state. A series whose value is NaN stays as it was."""
 
+    def skip(self, at: np.datetime64, which: np.ndarray) -> Self:
+        """The series `which` (n_series,) were not looked at in this step; nothing is learnt."""
+
     def state(self) -> dict[str, np.ndarray]:
         """Everything learnt, as plain arrays that `numpy.savez` can keep."""
+
+    def column(self, series: int) -> dict[str, np.ndarray]:
+        """What is known of one series: the state of a detector of it alone."""
 
     def restore(self, state: dict[str, np.ndarray]) -> Self:
         """Take over what `state()` gave, in this or another process."""

@@ -48,6 +48,14 @@ def check_scoring_and_expecting_change_nothing(make: Make) -> None:
     _same(detector.state(), before)
 
 
+def check_what_is_skipped_teaches_nothing(make: Make) -> None:
+    detector, at = make(4), TIMES[-1] + np.timedelta64(STEP_SECONDS, "s")
+    run(detector, history())
+    before = detector.expect(at)
+    detector.skip(at, np.array([True, False, True, False]))
+    np.testing.assert_array_equal(detector.expect(at), before)
+
+
 def check_input_is_left_alone(make: Make) -> None:
     values = history()
     kept = values.copy()
@@ -148,6 +156,26 @@ def check_resize_keeps_what_was_known(make: Make) -> None:
     late, usual = run(grown, rest, KNOWN), run(still, rest, KNOWN)
     np.testing.assert_array_equal(late[:, :2], usual[:, :2])
     assert np.isnan(late[0, 2:]).all(), "a new series knows nothing yet"
+
+
+def check_what_is_missing_is_what_it_takes_until_a_score(make: Make) -> None:
+    detector, values = make(2), history(2)
+    wanted = int(detector.missing[0])
+    for step in range(wanted + 1):
+        known = np.isfinite(detector.score(TIMES[step], values[step])).all()
+        assert known == (step == wanted)
+        detector.learn(TIMES[step], values[step])
+    assert not detector.missing.any()
+
+
+def check_one_column_judges_alone_as_it_does_among_others(make: Make) -> None:
+    among, values = make(4), history()
+    run(among, values[:KNOWN])
+    alone = make(1).restore(among.column(2))
+    at, row = TIMES[KNOWN], values[KNOWN]
+    np.testing.assert_allclose(alone.score(at, row[2:3]), among.score(at, row)[2:3], rtol=1e-5)
+    mine, all_of = np.stack(alone.expect(at)), np.stack(among.expect(at))
+    np.testing.assert_allclose(mine, all_of[:, 2:3], rtol=1e-5)
 
 
 def check_expectation_lies_in_its_band(make: Make) -> None:

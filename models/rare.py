@@ -4,7 +4,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from features.rhythm import is_weekend, offsets, slot_of_day
+from features.rhythm import calendar, is_weekend, slot_of_day
 from features.robust import MEAN_ABS_TO_SIGMA
 from models.columns import Columns
 from models.peaks import KEPT, N_BINS, Tail, bits, reached, tail
@@ -101,6 +101,8 @@ class Rare(Columns):
         The time from one point to the next.
     timezone
         Whose clock the rhythm follows, summer time included.
+    days_off
+        Local dates parted by commas ("2026-12-25,2026-12-26") that the week takes for Sundays.
     warmup
         Points a series must have shown before it gets a score.
 
@@ -116,7 +118,12 @@ class Rare(Columns):
     """
 
     def __init__(
-        self, n_series: int, step_seconds: int = 300, timezone: str = "UTC", warmup: int = 24
+        self,
+        n_series: int,
+        step_seconds: int = 300,
+        timezone: str = "UTC",
+        warmup: int = 24,
+        days_off: str = "",
     ) -> None:
         if step_seconds < 1:
             raise ValueError(f"step_seconds must be at least 1, got {step_seconds}")
@@ -124,7 +131,7 @@ class Rare(Columns):
             raise ValueError(f"warmup must be at least 2 points, got {warmup}")
         self.step_seconds = step_seconds
         self.warmup = warmup
-        self.zone = offsets(timezone)
+        self.zone = calendar(timezone, days_off)
         self.n_day = int(np.clip(DAY // step_seconds, 1, N_SLOTS))
         self.n_near, self.n_far = min(N_NEAR, self.n_day), min(N_FAR, self.n_day)
         self.n_lasting = int(np.clip(-(-LASTING_SECONDS // step_seconds), *LASTING_POINTS))

@@ -1,17 +1,19 @@
 """History run through a watch, exactly as the clock would have done it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from models.budget import threshold_for
+from models.budget import Budget
+from models.tail import PRIORS
 from models.watch import Change, Watch
 
 Progress = Callable[[int, int], None]
 """Called with the steps done and the steps in all."""
 
-KNOWN_DAYS = 2.0  # of scores before a threshold may be taken from them
+Judge = Callable[[Change], bool]
+"""Whether an alert that closed was true: what a person would have said of it."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,18 @@ def replay(
     values: np.ndarray,
     *,
     budget_per_week: float | None = None,
+    muted: np.ndarray | None = None,
+    left_out: np.ndarray | None = None,
+    judge: Judge | None = None,
     progress: Progress | None = None,
 ) -> Replayed:
     """Feed each row of `values` (n_steps, n_series) to `watch`, at `times` (n_steps,), UTC.
 
     With `budget_per_week` the watch's threshold is set anew once a day from the scores until
-    then, as a desk without history would do it; until two days are known nothing alerts.
+    then, as a desk without history would do it; in a series' first two days it does not alert.
+    What `judge` says of an alert that closes is told to the budget, which forgives true ones.
+    What is `muted` (n_steps, n_series) is neither scored nor learnt: maintenance. What is
+    `left_out` (the same shape) may alert, and the budget hears nothing of it: known incidents.
 
     >>> from models.seasonal import Seasonal
     >>> watch = Watch(Seasonal(1, patience=1), threshold=3.0, n_series=1, step_seconds=300)
@@ -57,11 +65,13 @@ def replay(
     scores, expected, lower, upper = seen = np.full((4, n_steps, n_series), np.nan)
     alerting, thresholds = np.zeros((n_steps, n_series), bool), np.full(n_steps, np.nan)
     changes: list[Change] = []
-    days = times.astype("datetime64[D]")
+    budget = None if budget_per_week is None else budget_of(watch, budget_per_week)
     for step in range(n_steps):
-        if budget_per_week is not None and (step == 0 or days[step] != days[step - 1]):
-            watch.threshold = _causal(scores[:step], watch.step_seconds, budget_per_week)
-        changes += watch.step(times[step], values[step])
+        off, unheard = (None if mask is None else mask[step] for mask in (muted, left_out))
+        told = stepped(watch, budget, times[step], values[step], off, unheard)
+        if judge is not None and budget is not None:
+            tell(budget, told, judge)
+        changes += told
         seen[:, step] = watch.seen
         alerting[step], thresholds[step] = watch.alerting, watch.threshold
         if progress is not None:
@@ -69,6 +79,41 @@ def replay(
     return Replayed(scores, expected, lower, upper, alerting, thresholds, changes)
 
 
-def _causal(scores: np.ndarray, step_seconds: int, budget_per_week: float) -> float:
-    found = threshold_for(scores, step_seconds, budget_per_week)
-    return found.value if found.n_weeks * 7 >= KNOWN_DAYS else float("nan")
+def budget_of(watch: Watch, per_week: float) -> Budget:
+    """A budget for a watch that has seen nothing, with the prior of its detector."""
+    prior = PRIORS.get(type(watch.detector).__name__.lower())
+    return Budget(per_week, watch.n_series, watch.step_seconds, prior=prior)
+
+
+def stepped(
+    watch: Watch,
+    budget: Budget | None,
+    at: np.datetime64,
+    values: np.ndarray,
+    muted: np.ndarray | None = None,
+    left_out: np.ndarray | None = None,
+) -> list[Change]:
+    """One step of a watch that is kept to a budget, or to its own threshold without one.
+
+    Of series that are `left_out` (n_series,) the budget hears nothing.
+    """
+    if budget is None:
+        return watch.step(at, values, muted)
+    if budget.is_due(at):
+        watch.threshold = budget.settle(at).value
+    changes = watch.step(at, values, muted, young=budget.young)
+    if left_out is None:
+        budget.take(at, watch.counted, changes)
+    else:
+        heard = [change for change in changes if not left_out[change.series]]
+        budget.take(at, np.where(left_out, np.nan, watch.counted), heard)
+    return changes
+
+
+def tell(budget: Budget, changes: Iterable[Change], judge: Judge) -> None:
+    """Tell the budget what a person says of the alerts that closed."""
+    for change in changes:
+        if change.closed_at is not None and judge(change):
+            budget.forgive(change.series, change.opened_at, change.closed_at)
+        elif change.closed_at is not None:
+            budget.blame(change.series, change.opened_at)

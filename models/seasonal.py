@@ -4,7 +4,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from features.rhythm import offsets, slot_of_day, slot_of_week
+from features.rhythm import calendar, slot_of_day, slot_of_week
 from features.robust import MEAN_ABS_TO_SIGMA, clipped
 from models.columns import Columns
 
@@ -63,6 +63,8 @@ class Seasonal(Columns):
         The time from one point to the next.
     timezone
         Whose clock the rhythm follows, summer time included.
+    days_off
+        Local dates parted by commas ("2026-12-25,2026-12-26") that the week takes for Sundays.
     warmup
         Points a series must have shown before it gets a score.
     patience
@@ -87,6 +89,7 @@ class Seasonal(Columns):
         timezone: str = "UTC",
         warmup: int = 24,
         patience: int = 3,
+        days_off: str = "",
     ) -> None:
         if step_seconds < 1:
             raise ValueError(f"step_seconds must be at least 1, got {step_seconds}")
@@ -97,7 +100,7 @@ class Seasonal(Columns):
         self.step_seconds = step_seconds
         self.warmup = warmup
         self.patience = patience
-        self.zone = offsets(timezone)
+        self.zone = calendar(timezone, days_off)
         self.n_day = int(np.clip(DAY // step_seconds, 1, 288))
         self.n_week = min(7 * self.n_day, 672)
         self._set(self._blank(n_series))

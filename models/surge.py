@@ -4,7 +4,14 @@ from typing import Self
 
 import numpy as np
 
-from features.rhythm import DAY_SECONDS, WEEK_SECONDS, Offsets, local_seconds, offsets, slot_of_week
+from features.rhythm import (
+    DAY_SECONDS,
+    WEEK_SECONDS,
+    Calendar,
+    calendar,
+    local_seconds,
+    slot_of_week,
+)
 from models.columns import Columns
 
 HOURS = 168  # of the week
@@ -38,6 +45,8 @@ class Surge(Columns):
         The length of one step.
     timezone
         Whose clock the rhythm follows, summer time included.
+    days_off
+        Local dates parted by commas ("2026-12-25,2026-12-26") that the week takes for Sundays.
     warmup_days
         Days a category must have been counted before it gets a score.
 
@@ -63,12 +72,13 @@ class Surge(Columns):
         step_seconds: int = 300,
         timezone: str = "UTC",
         warmup_days: float = 7.0,
+        days_off: str = "",
     ) -> None:
         if step_seconds < 1:
             raise ValueError(f"step_seconds must be at least 1, got {step_seconds}")
         self.step_seconds = step_seconds
         self.warmup = warmup_days * DAY_SECONDS / step_seconds
-        self.zone = offsets(timezone)
+        self.zone = calendar(timezone, days_off)
         steps = [max(round(minutes * 60 / step_seconds), 1) for minutes in WINDOW_MINUTES]
         self.windows = np.unique(steps)
         self.hour_row = int(np.flatnonzero(self.windows >= min(3600 // step_seconds, steps[-1]))[0])
@@ -137,7 +147,8 @@ class Surge(Columns):
         """The rate of the hour of the week, in a straight line from middle to middle."""
         past_middle = _into_the_hour(at, self.zone) - 0.5
         hour = int(slot_of_week(at, HOURS, self.zone))
-        neighbour = (hour + (1 if past_middle > 0 else -1)) % HOURS
+        towards = at + np.timedelta64(1800 if past_middle > 0 else -1800, "s")
+        neighbour = int(slot_of_week(towards, HOURS, self.zone))  # past midnight, another day
         weight = abs(past_middle)
         rate: np.ndarray = (1 - weight) * self._rate(hour) + weight * self._rate(neighbour)
         return rate
@@ -209,7 +220,7 @@ class Surge(Columns):
             state[name][hour] = np.where(came, keep * state[name][hour] + new, state[name][hour])
 
 
-def _into_the_hour(at: np.datetime64, zone: Offsets) -> float:
+def _into_the_hour(at: np.datetime64, zone: Calendar) -> float:
     """How much of its hour has gone, in [0, 1)."""
     return float(local_seconds(at, zone) % WEEK_SECONDS % 3600) / 3600
 

@@ -11,9 +11,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from data.records import Alert, AlertStatus
+from models.evidence import again, unpacked
 from ops import views
+from ops.learning import learning
 from ops.office import Office, Visitor, checked_form, office_of, visitor_of
 from ops.rendering import rendered
+from ops.resting import LASTS, resting
 
 PAGE_ROWS = 50
 COUNTED = 1000  # beyond that many alerts the badges say "1000+"
@@ -37,7 +40,7 @@ def alerts(request: Request) -> Response:
         offset=(page - 1) * PAGE_ROWS,
     )
     counted = office.store().alerts(**narrowed, limit=COUNTED + 1)
-    now = office.now()
+    now, desks = office.now(), desks_of(office, visitor)
     return rendered(
         request,
         "alerts.html",
@@ -50,8 +53,9 @@ def alerts(request: Request) -> Response:
         next=filters.url(page + 1) if len(found) > PAGE_ROWS else "",
         kinds=views.KINDS,
         spans=views.SPANS,
-        desks=desks_of(office, visitor),
+        desks=desks,
         watching=watching(office, visitor) if not found else [],
+        learning=learning(office, desks),
         page=page,
     )
 
@@ -69,8 +73,23 @@ def alert(request: Request) -> Response:
         judged=views.judged(found, now, office.zone),
         chart=views.chart(found, trace, office.zone) if trace and trace.times else None,
         table=views.table(trace, office.zone) if trace else [],
+        members=found.members if len(found.members) > 1 else (),
+        group=found.group_key,
         near=near(office, visitor, found),
+        lasts=LASTS,
+        resting=resting(office, found),
+        **explained(office, found),
     )
+
+
+def explained(office: Office, found: Alert) -> dict[str, Any]:
+    """How the alert came about, the sum done again; nothing where nothing was kept."""
+    kept = office.store().evidence(found.id)
+    if kept is None:
+        return {"explained": []}
+    evidence = unpacked(kept)
+    done = again(evidence)
+    return {"explained": views.explained(evidence, done), "same": done.same}
 
 
 async def judge(request: Request) -> Response:

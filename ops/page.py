@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from data.database import UNREACHABLE
 from data.settings import Settings
 from data.store import Store
-from ops import alerts, sign_in, status
+from ops import alerts, forecasts, maintenance, replay, series, sign_in, status
 from ops.office import Office, Served
 from ops.rendering import PLACE, rendered
 from ops.sessions import Sessions
@@ -64,6 +64,11 @@ ROUTES = [
     Route("/alerts", alerts.alerts),
     Route("/alerts/{id}", alerts.alert, methods=["GET"]),
     Route("/alerts/{id}", alerts.judge, methods=["POST"]),
+    Route("/alerts/{id}/mute", maintenance.mute, methods=["POST"]),
+    Route("/maintenance/{id}/end", maintenance.end, methods=["POST"]),
+    Route("/series", series.series),
+    Route("/replay", replay.replay),
+    Route("/forecasts", forecasts.forecasts),
     Route("/status", status.status),
     Route("/static/plotly.min.js", plotly),
     Mount("/static", StaticFiles(directory=PLACE / "static", check_dir=False)),

@@ -9,6 +9,7 @@ from ops import views
 from ops.alerts import desks_of, watching
 from ops.office import Office, Visitor, office_of, visitor_of
 from ops.rendering import rendered
+from ops.resting import planned
 
 
 def status(request: Request) -> Response:
@@ -19,6 +20,7 @@ def status(request: Request) -> Response:
         visitor,
         models=models(office, visitor),
         detectors=watching(office, visitor),
+        maintenance=planned(office, desks_of(office, visitor)),
         counts={desk: office.store().counts(desk) for desk in desks_of(office, visitor)},
     )
 

@@ -9,21 +9,21 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from data.records import Alert, Trace
+from models.evidence import Again, Evidence
+from models.severity import severity, times_threshold
 
 SPANS = {
     "24h": ("Last 24 hours", timedelta(hours=24)),
     "7d": ("Last 7 days", timedelta(days=7)),
     "30d": ("Last 30 days", timedelta(days=30)),
 }
-KINDS = {"metric": "Metric", "surge": "Ticket surge"}
+KINDS = {"metric": "Metric", "surge": "Ticket surge", "silent": "No points"}
 STATUSES = {
     "open": "Open",
     "acknowledged": "Acknowledged",
     "resolved": "Resolved",
     "false_alarm": "False alarm",
 }
-# Words and shapes beside the colours: nobody should have to tell red from amber.
-SEVERITIES = ((3.0, "critical", "Critical"), (1.5, "major", "Major"), (0.0, "minor", "Minor"))
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,13 @@ class Filters:
         return "/ops/alerts?" + urlencode(given | ({"page": page} if page > 1 else {}))
 
 
-def severity(alert: Alert) -> tuple[str, str]:
-    """How far above its threshold an alert came, as (class, word)."""
-    ratio = times_threshold(alert)
-    return next((name, word) for least, name, word in SEVERITIES if not ratio < least)
+def address(path: str, **query: str) -> str:
+    """A page's address with what is asked of it.
 
-
-def times_threshold(alert: Alert) -> float:
-    return alert.score / alert.threshold if alert.threshold > 0 else math.inf
+    >>> address("/ops/replay", desk="it", budget="0.5")
+    '/ops/replay?desk=it&budget=0.5'
+    """
+    return f"{path}?{urlencode(query)}"
 
 
 def ago(at: datetime, now: datetime) -> str:
@@ -122,11 +121,11 @@ def row(alert: Alert, now: datetime, zone: ZoneInfo) -> dict[str, Any]:
         "id": alert.id,
         "desk": alert.desk,
         "key": alert.key,
-        "why": alert.why,
+        "why": alert.summary,
         "kind": KINDS[alert.kind],
         "severity": grade,
         "severity_word": word,
-        "ratio": f"{times_threshold(alert):.1f}× threshold",
+        "ratio": "" if alert.kind == "silent" else f"{times_threshold(alert):.1f}× threshold",
         "status": alert.status,
         "status_word": STATUSES[alert.status],
         "opened": moment(alert.opened_at, now, zone),
@@ -163,7 +162,25 @@ def facts(alert: Alert, now: datetime, zone: ZoneInfo) -> list[tuple[str, str]]:
     ]
     if alert.n_tickets is not None:
         told.insert(0, ("Tickets", str(alert.n_tickets)))
-    return told
+    return told[4:] if alert.kind == "silent" else told
+
+
+def explained(evidence: Evidence, done: Again) -> list[tuple[str, str]]:
+    """The sum that opened an alert, as it was done again for this page."""
+    told = [
+        ("Judged at", f"{str(evidence.at.astype('M8[m]')).replace('T', ' ')} UTC"),
+        ("Detector", ", ".join([evidence.detector, *settings_of(evidence)])),
+        ("Observed", number(evidence.value)),
+        ("Expected", number(done.judged.expected)),
+        ("Normal range", f"{number(done.judged.lower)} to {number(done.judged.upper)}"),
+        ("Score", f"{number(done.judged.score)} (threshold {number(evidence.threshold)})"),
+        ("SHA-256 of the sum", done.sha256),
+    ]
+    return [(name, text) for name, text in told if "unknown" not in text]
+
+
+def settings_of(evidence: Evidence) -> list[str]:
+    return [f"{name.replace('_', ' ')} {value}" for name, value in evidence.made_with.items()]
 
 
 def closed(alert: Alert, now: datetime, zone: ZoneInfo) -> str:
@@ -184,8 +201,9 @@ def judged(alert: Alert, now: datetime, zone: ZoneInfo) -> str:
 def chart(alert: Alert, trace: Trace, zone: ZoneInfo) -> dict[str, Any]:
     """What chart.js draws. Times are wall clock in `zone`, since plotly knows no zones."""
     is_peak_first = alert.peak_at == alert.opened_at
+    opened = "opened, strangest" if is_peak_first and alert.kind != "silent" else "opened"
     marks = [
-        ("opened, strangest" if is_peak_first else "opened", alert.opened_at),
+        (opened, alert.opened_at),
         ("strangest", None if is_peak_first else alert.peak_at),
         ("closed", alert.closed_at),
     ]

@@ -8,7 +8,21 @@ from typing import Annotated
 import typer
 
 from data.settings import Settings, variable_of
-from pipelines.commands import audit, detection, ingest, keys, models, running, similar, upkeep
+from pipelines.commands import (
+    audit,
+    delivery,
+    detection,
+    detectors,
+    forecast,
+    ingest,
+    keys,
+    maintenance,
+    models,
+    replays,
+    running,
+    similar,
+    upkeep,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,7 +37,9 @@ Or see it all on a simulated desk: `forewarn demo`.""",
 )
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(models.app, name="models")
-app.add_typer(detection.replay, name="replay")
+app.add_typer(replays.replay, name="replay")
+app.add_typer(maintenance.app, name="maintenance")
+app.add_typer(detectors.app, name="detectors")
 app.add_typer(keys.app, name="keys")
 app.add_typer(upkeep.erase, name="erase")
 for command in (
@@ -32,6 +48,9 @@ for command in (
     models.score,
     similar.similar,
     detection.detect,
+    detection.explain,
+    forecast.forecast,
+    delivery.deliver,
     running.serve,
     running.flows,
     running.demo,

@@ -8,6 +8,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from data.records import AlertKind
+from models.watch import Change
+
+ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
 
 def alert_id(desk: str, kind: AlertKind, key: str, opened_at: datetime) -> str:
@@ -67,6 +70,52 @@ def why(kind: AlertKind, key: str, peak_at: datetime, told: Told, zone: ZoneInfo
     about = "in all" if key == "total" else f"on {key}"
     normal = f"expected {round_count(told.expected)}, at most {round_count(told.upper)}"
     return f"{round_count(told.observed)} tickets {about} in the hour to {when}, {normal}"
+
+
+def ordinal(n: int) -> str:
+    """The n-th, n at least 1.
+
+    >>> [ordinal(n) for n in (1, 3, 12, 21, 1003)]
+    ['first', 'third', '12th', '21st', '1,003rd']
+    """
+    if n < len(ORDINALS):
+        return ORDINALS[n]
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n:,}{'th' if 10 < n % 100 < 14 else ending}"
+
+
+def since_told(change: Change, zone: ZoneInfo) -> str:
+    """How long a series is outside already, and when it last was; nothing where that is nothing.
+
+    >>> from types import SimpleNamespace
+    >>> before = np.datetime64("2026-03-02T09:05")
+    >>> twice = SimpleNamespace(n_outside=3, last_seen=before, flapping=False)
+    >>> since_told(twice, ZoneInfo("UTC"))
+    '; third step outside; last seen 2026-03-02'
+    """
+    told = []
+    if change.n_outside > 1:
+        told.append(f"{ordinal(change.n_outside)} step outside")
+    if change.flapping:
+        told.append("flapping: it keeps opening and closing")
+    if change.last_seen is not None:
+        told.append(f"last seen {utc(change.last_seen).astimezone(zone):%Y-%m-%d}")
+    return "".join(f"; {one}" for one in told)
+
+
+def silent_why(key: str, last_at: datetime, zone: ZoneInfo, late_at: datetime | None) -> str:
+    """One sentence: since when no points come; or, with `late_at`, that they come too late.
+
+    >>> silent_why("vpn_errors", datetime(2026, 3, 2, 12, tzinfo=UTC), ZoneInfo("UTC"), None)
+    'vpn_errors sends no points; the last one came at 12:00 on a Monday'
+    """
+    at = last_at.astimezone(zone)
+    if late_at is not None:
+        return (
+            f"{key} sends points that come too late to be judged, since {at:%H:%M} on a {at:%A}; "
+            f"the last of them is of {late_at.astimezone(zone):%H:%M}"
+        )
+    return f"{key} sends no points; the last one came at {at:%H:%M} on a {at:%A}"
 
 
 def round_count(value: float) -> str:

@@ -6,95 +6,53 @@ saved in one transaction. A run that was killed goes on where the last save stan
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
-import numpy as np
-
-from data.records import Alert, AlertKind, Trace
-from data.settings import Settings
-from features.rolling import rolled_counts
-from models.budget import Threshold, threshold_for
-from models.watch import Change, Recent
-from pipelines.alerts import Told, alert_id, utc, why
+from data.records import Alert, AlertStatus
+from pipelines.alerts import utc
 from pipelines.console import Report, silent
-from pipelines.feeds import (
-    METRICS,
-    TARGET,
-    TICKETS,
-    TOTAL,
-    Kind,
-    feed,
-    first_at,
-    floor,
-    instant,
-    n_spans,
-)
+from pipelines.episodes import ALERT_KINDS, extend_trace, noted
+from pipelines.feeds import METRICS, Kind, feed, first_at, floor, instant, n_spans
 from pipelines.live import (
     ENOUGH,
-    HOUR,
-    UNKNOWN,
     Live,
     Outdated,
-    budget_of,
-    new_watch,
+    new_live,
     resume,
     save,
 )
+from pipelines.windows import windows_of
 from pipelines.workspace import Workspace
 
-ALERT_KINDS: dict[Kind, AlertKind] = {METRICS: "metric", TICKETS: "surge"}
-SETTLE = timedelta(weeks=2)  # scores of a detector this young say little about its old age
+SETTLE = timedelta(weeks=2)  # what a surge scores in its youth says little about its old age
 LOOK_BACK = timedelta(weeks=12)  # how much history a detector begins with
 RELEARN = timedelta(hours=1)  # how often one without a threshold looks for it anew
-KNOWN = timedelta(days=2)  # of scores before a threshold is taken from them
-MOST_SCORES = 100_000_000  # that a threshold is taken from, the latest: 0.4 GB
-TRACE_STEPS = 1000  # an episode that lasts longer is drawn by its latest part
-LINES = ("observed", "expected", "lower", "upper")
+JUDGED: tuple[AlertStatus, ...] = ("acknowledged", "resolved", "false_alarm")  # by a person
 
 
 # -- learning from the past ------------------------------------------------------------------
 
 
 def begin(place: Workspace, kind: Kind, until: datetime, report: Report = silent) -> Live:
-    """Learn from the stored past up to `until`, and take the threshold from its scores.
+    """Learn from the stored past up to `until`, with a threshold set anew each day of it.
 
-    Nothing alerts for what lies in the past. Where there is too little of it for a threshold,
-    the watch goes on learning.
+    What opened then counts against the budget, but nothing alerts for what lies in the past.
+    Where there is too little of it for a threshold, the watch goes on learning.
     """
     step = place.settings.step_seconds
     until, first = floor(until, step), first_at(place, kind)
-    live = Live(kind, new_watch(kind, place.settings), [], until, began_at=until, learnt_from=first)
+    live = new_live(kind, place.settings, until)
+    live.learnt_from = first
     if first is None or first >= until:
         return live
     start = floor(max(first, until - LOOK_BACK), step)
-    settled = instant(start + min(SETTLE, (until - start) / 3))
-    scores: list[np.ndarray] = []
+    live.windows = windows_of(place, kind, start, until)
+    settled = None if kind == METRICS else instant(start + min(SETTLE, (until - start) / 3))
     for done, steps in enumerate(feed(place, kind, start, until), start=1):
-        for at, _ in zip(steps.times, live.step_all(steps), strict=True):
-            if at >= settled:
-                keep(scores, live.watch.seen.scores)
+        for _ in live.step_all(steps, settled):
+            pass
         report(done, n_spans(start, until, step))
-    live.threshold = threshold_of(scores, budget_of(kind, place.settings), place.settings)
-    live.watch.threshold = live.threshold.value
+    live.watch.forget_open()
     return live
-
-
-def keep(scores: list[np.ndarray], newest: np.ndarray) -> None:
-    """Add the newest scores; the oldest go where there are too many for the memory."""
-    scores.append(newest.astype(np.float32))
-    if len(scores) * len(newest) > MOST_SCORES:
-        del scores[0]
-
-
-def threshold_of(scores: list[np.ndarray], budget: float, settings: Settings) -> Threshold:
-    """The threshold for a budget, from the scores of a detector that has grown up."""
-    if not scores:
-        return UNKNOWN
-    matrix = np.full((len(scores), len(scores[-1])), np.nan, np.float32)
-    for row, one in enumerate(scores):
-        matrix[row, : len(one)] = one  # series that came later have no score before
-    found = threshold_for(matrix, settings.step_seconds, budget)
-    return found if timedelta(weeks=found.n_weeks) >= KNOWN else replace(found, value=np.nan)
 
 
 def is_due(place: Workspace, live: Live, until: datetime) -> bool:
@@ -133,15 +91,15 @@ def advance(place: Workspace, live: Live, until: datetime, report: Report = sile
     """
     step = place.settings.step_seconds
     until, changed = floor(until, step), {}
+    live.windows = windows_of(place, live.kind, live.watermark, until)
+    tell_judged(place, live)
     total = n_spans(live.watermark, until, step)
     for done, steps in enumerate(feed(place, live.kind, live.watermark, until), start=1):
         alerts: dict[str, Alert] = {}
         for changes in live.step_all(steps):
-            for change in changes:
-                alert = note(place, live, change)
-                alerts[alert.id] = alert
-        for series, id in live.open.items():
-            live.traces[id] = longer(live.traces.get(id), id, drawn(live, series))
+            alerts |= {alert.id: alert for alert in noted(place, live, changes)}
+            for alert in live.alerts.values():
+                extend_trace(live, alert)
         live.watermark = utc(steps.times[-1]) + timedelta(seconds=step)
         report(done, total)  # before saving: who has lost the lease learns of it there
         save(place, live, list(alerts.values()))
@@ -149,84 +107,21 @@ def advance(place: Workspace, live: Live, until: datetime, report: Report = sile
     return list(changed.values())
 
 
-def note(place: Workspace, live: Live, change: Change) -> Alert:
-    """Turn what one step did to one episode into its alert, and keep the chart of it."""
-    kind, key = ALERT_KINDS[live.kind], live.keys[change.series]
-    id = alert_id(place.settings.desk, kind, key, utc(change.opened_at))
-    live.traces[id] = longer(live.traces.get(id), id, drawn(live, change.series))
-    if change.what == "closed":
-        live.open.pop(change.series, None)
-    else:
-        live.open[change.series] = id
-    return alert_of(place, live, change, live.traces[id])
-
-
-def drawn(live: Live, series: int) -> Recent:
-    """The last steps of a series as a chart shows them: tickets by the hour."""
-    recent = live.watch.recent(series)
-    if live.kind == METRICS:
-        return recent
-    n = int(HOUR.total_seconds()) // live.watch.step_seconds
-    hourly = rolled_counts(recent.observed, recent.expected, recent.upper, max(n, 1))
-    return Recent(recent.times, *hourly)
-
-
-def alert_of(place: Workspace, live: Live, change: Change, trace: Trace) -> Alert:
-    """The alert of an episode, as it stands after `change`."""
-    desk, kind, key = place.settings.desk, ALERT_KINDS[live.kind], live.keys[change.series]
-    told = Told(change.observed, change.expected, change.lower, change.upper)
-    if kind == "surge":
-        told = at_peak(trace, utc(change.peak_at)) or told
-    n_tickets = count_tickets(place, live, change) if kind == "surge" else None
-    return Alert(
-        id=trace.alert_id,
-        desk=desk,
-        kind=kind,
-        key=key,
-        opened_at=utc(change.opened_at),
-        peak_at=utc(change.peak_at),
-        closed_at=None if change.closed_at is None else utc(change.closed_at),
-        score=change.score,
-        threshold=live.threshold.value,
-        **told._asdict(),
-        n_tickets=n_tickets,
-        detector=type(live.watch.detector).__name__.lower(),
-        why=why(kind, key, utc(change.peak_at), told, ZoneInfo(place.settings.timezone)),
-    )
-
-
-def at_peak(trace: Trace, peak_at: datetime) -> Told | None:
-    """What the chart shows at the peak; None where it no longer reaches back so far."""
-    if peak_at not in trace.times:
-        return None
-    row = trace.times.index(peak_at)
-    shown = (getattr(trace, name)[row] for name in LINES)
-    return Told(*(np.nan if value is None else value for value in shown))
-
-
-def count_tickets(place: Workspace, live: Live, change: Change) -> int:
-    """Tickets of the alert's kind from an hour before it opened to its peak or its end."""
-    key = live.keys[change.series]
-    start = utc(change.opened_at) - HOUR
-    last = utc(change.peak_at if change.closed_at is None else change.closed_at)
-    stop = last + timedelta(seconds=place.settings.step_seconds)
-    openings = place.store.openings(place.settings.desk, TARGET, start, stop)
-    return sum(key in (TOTAL, label) for _, label in openings)
-
-
-def longer(trace: Trace | None, id: str, recent: Recent) -> Trace:
-    """The chart of an alert, with the steps of `recent` that it does not have yet."""
-    times = [utc(at) for at in recent.times]
-    first = sum(at <= trace.times[-1] for at in times) if trace and trace.times else 0
-    joined = {
-        name: (
-            *(getattr(trace, name) if trace else ()),
-            *(None if np.isnan(value) else float(value) for value in getattr(recent, name)[first:]),
-        )[-TRACE_STEPS:]
-        for name in LINES
-    }
-    known = (*(trace.times if trace else ()), *times[first:])[-TRACE_STEPS:]
-    return Trace(id, known, **joined)
+def tell_judged(place: Workspace, live: Live) -> None:
+    """Tell the budget what people said of alerts; what it knows already stays as it is."""
+    if live.budget is None:
+        return
+    desk, series = place.settings.desk, {key: i for i, key in enumerate(live.keys)}
+    kind = ALERT_KINDS[live.kind]
+    for status in JUDGED:
+        for alert in place.store.alerts(desks=[desk], status=status, kind=kind, limit=10_000):
+            if alert.key not in series:
+                continue
+            number, opened_at = series[alert.key], instant(alert.opened_at)
+            if status == "false_alarm":
+                live.budget.blame(number, opened_at)
+            elif alert.closed_at:
+                live.budget.forgive(number, opened_at, instant(alert.closed_at))
 
 
 # -- one look ---------------------------------------------------------------------------------

@@ -1,21 +1,25 @@
 """What the detectors see: stored points, and tickets counted, on a regular grid."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
 import numpy as np
 
-from features.grid import counts, regular
+from features.counters import per_second
+from features.grid import binned, counts
+from features.windows import TOTAL as TOTAL
 from pipelines.workspace import Workspace
 
-Kind = Literal["metrics", "tickets"]
+Kind = Literal["metrics", "tickets", "silence"]
 METRICS: Kind = "metrics"
 TICKETS: Kind = "tickets"
-KINDS: tuple[Kind, ...] = (METRICS, TICKETS)
-TOTAL = "total"
+SILENCE: Kind = "silence"  # of metrics: that no points come
+JUDGED: tuple[Kind, ...] = (METRICS, TICKETS)  # by how far they are from what is expected
+KINDS: tuple[Kind, ...] = (*JUDGED, SILENCE)
 TARGET = "category"  # what tickets are counted by
+GAP = timedelta(minutes=10)  # two readings of a counter further apart tell no rate
 SPAN = timedelta(hours=12)  # about what is read at once, and what a kill costs at most
 
 
@@ -73,19 +77,31 @@ def n_spans(start: datetime, stop: datetime, step_seconds: int) -> int:
 
 def feed(place: Workspace, kind: Kind, start: datetime, stop: datetime) -> Iterator[Steps]:
     """The steps of [start, stop), in the order of time, at most half a day of them at once."""
-    read = _points if kind == METRICS else _counts
+    read = _counts if kind == TICKETS else metric_steps
     while start < stop:
         end = min(start + span_of(place.settings.step_seconds), stop)
         yield read(place, start, end)
         start = end
 
 
-def _points(place: Workspace, start: datetime, stop: datetime) -> Steps:
-    settings = place.settings
-    times, keys, matrix = place.history.read(settings.desk, None, start, stop)
+def metric_steps(
+    place: Workspace, start: datetime, stop: datetime, wanted: Collection[str] | None = None
+) -> Steps:
+    """Means of the points, of all series or those `wanted`; of counters, the means of their rates.
+
+    This is what the detectors saw, so that a chart of a series has to begin here as well.
+    """
+    settings, history = place.settings, place.history
+    gap = max(GAP, 2 * timedelta(seconds=settings.step_seconds))
+    # A rate needs the reading before, wherever a span happens to begin.
+    first = start - gap if history.has_counters(settings.desk) else start
+    keys, counters, series, at, values = history.columns(settings.desk, first, stop, wanted)
+    count = counters[series]
+    rates = per_second(series[count], at[count], values[count], gap.total_seconds())
+    values[count] = rates
     begin, end = instant(start), instant(stop)
-    steps, values = regular(times, matrix, settings.step_seconds, begin, end)
-    return Steps(steps, keys, values, absent=np.nan)
+    steps, means = binned(series, at, values, len(keys), settings.step_seconds, begin, end)
+    return Steps(steps, keys, means, absent=np.nan)
 
 
 def _counts(place: Workspace, start: datetime, stop: datetime) -> Steps:
@@ -121,7 +137,7 @@ def floor(at: datetime, step_seconds: int) -> datetime:
 
 def first_at(place: Workspace, kind: Kind) -> datetime | None:
     """When the first point, or the first ticket, came; None where there is none."""
-    if kind == METRICS:
+    if kind != TICKETS:
         span = place.history.span(place.settings.desk)
         return span[0] if span else None
     first = next(place.store.tickets(place.settings.desk), None)

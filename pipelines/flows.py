@@ -23,19 +23,28 @@ from prefect.schedules import Cron, Interval
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.types.entrypoint import EntrypointType
 
+from data import replay_words
 from data.history import Compacted
+from data.receivers import receivers_of
 from data.settings import Settings
 from pipelines import compact as upkeep
+from pipelines import deliver as sending
+from pipelines import forecast as forecasting
 from pipelines import ingest as ingestion
 from pipelines import replay as replaying
+from pipelines import replays, watching
 from pipelines import train as training
-from pipelines import watching
 from pipelines.console import Report, silent
+from pipelines.courier import Sent
+from pipelines.in_force import in_force
 from pipelines.measure import reliability_of
+from pipelines.windows import known_windows
 from pipelines.workspace import workspace
 
 T = TypeVar("T")
 RETRY_SECONDS = [1.0, 10.0, 60.0]
+FORECAST_ROWS = 100
+HOURLY = Interval(timedelta(hours=1))
 
 
 class WithoutTracebacks(logging.Filter):
@@ -153,24 +162,64 @@ def detect(until: datetime | None = None) -> watching.Look:
     return found
 
 
-@flow(name="replay", flow_run_name="replay-{kind}")
+@flow(name="deliver")
+def deliver() -> list[Sent]:
+    """Send alerts that opened or ended to Alertmanager and to the webhook."""
+    with workspace(settings()) as place:
+        return step("send alerts", lambda _: sending.once(place))
+
+
+@flow(name="forecast")
+def forecast(until: datetime | None = None) -> forecasting.Foretold:
+    """Say when series cross the limits of FOREWARN_LIMITS; nothing where it names none."""
+    with workspace(settings()) as place:
+        if not place.settings.limits:
+            return forecasting.Foretold([], [])
+        now = until or datetime.now(UTC)
+        found = step(
+            "forecast series against their limits",
+            lambda report: forecasting.forecast_all(place, now, report),
+        )
+    lines = [
+        dict(zip(forecasting.COLUMNS, row, strict=True))
+        for row in forecasting.rows(found.crossings[:FORECAST_ROWS])
+    ]
+    create_table_artifact(key="forecast", table=lines, description="The soonest limits")
+    return found
+
+
+@flow(name="replay-tickets")
 def replay(
-    kind: str,
     path: str,
     out: str,
     mapping: dict[str, str] | None = None,
     budget: float | None = None,
 ) -> replaying.Told:
-    """Tell from a file what would have fired."""
-    run = replaying.replay_metrics if kind == "metrics" else replaying.replay_tickets
-    allowed = replaying.with_budget(settings(), budget)
+    """Tell from a file which surges would have fired."""
+    allowed = replaying.with_budget(in_force(settings()), budget)
     told = step(
-        f"replay {kind}",
-        lambda _: run(Path(path), Path(out), allowed, mapping=mapping),
+        "replay tickets",
+        lambda _: replaying.replay_tickets(
+            Path(path), Path(out), allowed, mapping=mapping, left_alone=known_windows(allowed)
+        ),
     )
     table = [{"alerts": told.n_alerts, "weeks": round(told.weeks, 2), "rows": told.n_points}]
-    create_table_artifact(key=f"replay-{kind}", table=table, description="What would have fired")
+    create_table_artifact(key="replay-tickets", table=table, description="What would have fired")
     return told
+
+
+@flow(name="replay-metrics", validate_parameters=False)
+def replay_budgets(asked: replays.Asked | None = None, budget: float | None = None) -> replays.Done:
+    """Tell what each budget would have raised: from files, or from the desk's own points."""
+    allowed = replaying.with_budget(in_force(settings()), budget)
+    done = replays.replayed(allowed, asked or replays.Asked(), step)
+    if done.ladder:
+        names = replay_words.columns(done.ladder)
+        rows = [dict(zip(names, row, strict=True)) for row in replay_words.budget_rows(done.ladder)]
+        create_table_artifact(
+            key="replay-metrics", table=rows, description=replay_words.heading(done.ladder)
+        )
+    return done
 
 
 @flow(name="compact")
@@ -211,21 +260,25 @@ def wait_for_server(api_url: str, seconds: float = 120.0) -> None:
 def keep_schedules() -> None:
     """Run the flows on their schedules until stopped."""
     wait_for_server(settings().prefect_api_url)
-    serve(*deployments(settings().step_seconds), limit=2)
+    serve(*deployments(settings()), limit=3)
 
 
-def deployments(step_seconds: int) -> list[RunnerDeployment]:
+def deployments(settings: Settings) -> list[RunnerDeployment]:
     """Every flow, with its schedule where it has one.
 
     Prefect loads a flow by its module: by its file it would find `pipelines/models.py` where
-    the flow means the package `models`.
+    the flow means the package `models`. Alerts are sent each minute where somebody is to be told.
     """
-    every_step = Interval(timedelta(seconds=max(step_seconds, 60)))
+    every_step = Interval(timedelta(seconds=max(settings.step_seconds, 60)))
+    every_minute = Interval(timedelta(minutes=1)) if receivers_of(settings) else None
     by_module = EntrypointType.MODULE_PATH
     return [
         detect.to_deployment("live", schedule=every_step, entrypoint_type=by_module),
+        forecast.to_deployment("hourly", schedule=HOURLY, entrypoint_type=by_module),
+        deliver.to_deployment("alerts", schedule=every_minute, entrypoint_type=by_module),
         compact.to_deployment("nightly", schedule=Cron("15 2 * * *"), entrypoint_type=by_module),
         retrain.to_deployment("weekly", schedule=Cron("30 3 * * 0"), entrypoint_type=by_module),
         ingest.to_deployment("on-demand", entrypoint_type=by_module),
         replay.to_deployment("on-demand", entrypoint_type=by_module),
+        replay_budgets.to_deployment("on-demand", entrypoint_type=by_module),
     ]

@@ -73,8 +73,8 @@ def compare(
 
     An alert is about an incident when it is told after its onset, at the end of the `step` in
     which it opened, and opened no later than two hours after its end,
-    on a series or a category that the incident touched, or on the total. Any other alert is
-    false, one that opened in time but on something else included.
+    on a series (or with a member) or a category that the incident touched, or on the total. Any
+    other alert is false, one that opened in time but on something else included.
     """
     alerts = sorted(
         (alert for alert in alerts if start <= alert.opened_at < stop),
@@ -93,7 +93,6 @@ def compare(
 def is_about(alert: Alert, incident: Incident, step: timedelta) -> bool:
     """Whether an alert opened in the time and on a thing that an incident touched."""
     end = (incident.ended_at or incident.onset_at) + GRACE
-    touched = alert.key in (
-        incident.series if alert.kind == "metric" else (*incident.categories, TOTAL)
-    )
+    things = incident.series if alert.kind == "metric" else (*incident.categories, TOTAL)
+    touched = not {alert.key, *alert.members}.isdisjoint(things)
     return touched and incident.onset_at <= alert.opened_at + step and alert.opened_at <= end

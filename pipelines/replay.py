@@ -18,14 +18,19 @@ from data.sources.opening import stem
 from data.sources.rejects import Rejects
 from features.grid import counts, regular
 from features.rolling import Counted, rolled_counts
-from models import DETECTORS
+from models.floors import floors_of
 from models.replay import Replayed, replay
 from models.surge import Surge
 from models.watch import Change, Watch
 from pipelines.alerts import Told as Numbers
 from pipelines.alerts import utc, why
 from pipelines.console import Report, silent
-from pipelines.feeds import TARGET, TOTAL
+from pipelines.days_off import days_off
+from pipelines.feeds import METRICS, TARGET, TICKETS, TOTAL
+from pipelines.floors import read_floors
+from pipelines.ladder import Ladder
+from pipelines.replay_desk import watch_of
+from pipelines.windows import NOTHING, LeftAlone
 from pipelines.writing import rejects_beside, written
 
 POINT_COLUMNS = ("timestamp", "value", "expected", "lower", "upper", "score", "alert")
@@ -64,12 +69,15 @@ def replay_metrics(
     settings: Settings,
     *,
     mapping: dict[str, str] | None = None,
+    ladder: Ladder | None = None,
+    left_alone: LeftAlone = NOTHING,
     report: Report = silent,
 ) -> Told:
     """Replay each metric file under `path`; the same tree of score files is written under `out`.
 
     One row a point, in the file's order. The threshold is set anew each day from the scores
-    until then, for the budget of `settings`: no row knows anything of a later one.
+    until then, for the budget of `settings`: no row knows anything of a later one. A `ladder`
+    takes in what was scored.
     """
     told, targets = Told(), targets_of(path, out)
     for number, (file, target) in enumerate(targets.items()):
@@ -79,7 +87,8 @@ def replay_metrics(
             )
             points = joined(chunks)
         of_all = partly(report, number, len(targets))
-        write_scores(replayed_points(points, settings, told, of_all), target)
+        scored = replayed_points(points, settings, told, of_all, ladder, left_alone)
+        write_scores(scored, target)
         told.n_files, told.n_points = number + 1, told.n_points + len(points.values)
         told.n_rejected += rejects.n
     return told
@@ -138,35 +147,46 @@ class Scored:
     alerting: np.ndarray  # (n_points,) bool
 
 
-def replayed_points(points: Points, settings: Settings, told: Told, report: Report) -> Scored:
+def replayed_points(
+    points: Points,
+    settings: Settings,
+    told: Told,
+    report: Report,
+    ladder: Ladder | None = None,
+    left_alone: LeftAlone = NOTHING,
+) -> Scored:
     """Every point scored; series of one interval run side by side on one grid."""
     keys, series = np.unique(points.series.astype(str), return_inverse=True)
     steps = np.array([interval(points.at[series == one]) for one in range(len(keys))])
+    floors = read_floors(settings.metric_floors)
     seen, alerting = np.full((len(series), 4), np.nan), np.zeros(len(series), bool)
     for step in np.unique(steps):
         members = np.flatnonzero(steps == step)
         chosen = np.flatnonzero(np.isin(series, members))
         column = np.searchsorted(members, series[chosen])
         times, matrix = on_grid(points.at[chosen], column, points.values[chosen], int(step))
+        names = [str(keys[one]) for one in members]
+        masks = left_alone.masks(METRICS, names, times)
+        watch = watch_of(settings, len(members), int(step))
+        watch.floors = floors_of(floors, names)
         found = replay(
-            Watch(
-                DETECTORS[settings.metric_detector](
-                    len(members), step_seconds=int(step), timezone=settings.timezone
-                ),
-                float("nan"),
-                n_series=len(members),
-                step_seconds=int(step),
-            ),
+            watch,
             times,
             matrix,
             budget_per_week=settings.metric_budget,
+            **masks,
             progress=report,
         )
         row = np.searchsorted(times, points.at[chosen], side="right") - 1
         lines = (found.expected, found.lower, found.upper, found.scores)
         seen[chosen] = np.stack([line[row, column] for line in lines], axis=1)
         alerting[chosen] = found.alerting[row, column]
-        count(told, found, "metric", [str(keys[one]) for one in members], times)
+        count(told, found, "metric", names, times)
+        if ladder is not None:
+            left_out = masks["left_out"]
+            ladder.add(
+                found, times, matrix, names, int(step), left_out=left_out, floors=watch.floors
+            )
     return Scored(points, seen, alerting)
 
 
@@ -232,6 +252,7 @@ def replay_tickets(
     settings: Settings,
     *,
     mapping: dict[str, str] | None = None,
+    left_alone: LeftAlone = NOTHING,
     report: Report = silent,
 ) -> Told:
     """Replay a ticket file; one row an alert is written to `out`."""
@@ -258,12 +279,24 @@ def replay_tickets(
     end = at.max() + SECOND  # the last ticket too
     times, values = counts(at, labels, keys, day_of(at.min()), end, step)
     watch = Watch(
-        Surge(len(keys), step_seconds=step, timezone=settings.timezone),
+        Surge(
+            len(keys),
+            step_seconds=step,
+            timezone=settings.timezone,
+            days_off=days_off(settings),
+        ),
         float("nan"),
         n_series=len(keys),
         step_seconds=step,
     )
-    found = replay(watch, times, values, budget_per_week=settings.ticket_budget, progress=report)
+    found = replay(
+        watch,
+        times,
+        values,
+        budget_per_week=settings.ticket_budget,
+        **left_alone.masks(TICKETS, keys, times),
+        progress=report,
+    )
     count(told, found, "surge", keys, times)
     shown = Shown(keys, times, by_the_hour(values, found, step))
     tickets = Tickets(at, np.array(labels), np.timedelta64(step, "s"))

@@ -1,19 +1,35 @@
 """What an installation holds, what is still learning, and what is wrong and how to mend it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from rich.markup import escape
 
 from data.published import Pointer, open_published, pointer
+from data.receivers import receivers_of
+from data.store_outbox import Backlog
+from models.budget import Threshold
 from pipelines.console import out
-from pipelines.feeds import KINDS, Kind
+from pipelines.feeds import JUDGED, KINDS, Kind
+from pipelines.in_force import in_force
 from pipelines.live import Live, Outdated, resume
 from pipelines.workspace import Workspace, model_name
 
 MANY = 1000  # alerts that nobody has judged; more are not counted
+DAY = timedelta(days=1)
 BEHIND = timedelta(hours=1)
 """A detector whose watermark lies further back than this has stopped."""
+UNSENT = timedelta(minutes=10)  # an alert that waits for longer waits for nobody who sends
+
+
+class Standing(NamedTuple):
+    """How one receiver of alerts stands; `error` while it cannot be reached."""
+
+    name: str
+    backlog: Backlog
+    error: str
+    refusals: list[str]
 
 
 @dataclass(frozen=True)
@@ -26,12 +42,14 @@ class Status:
     champion: Pointer | None
     detectors: dict[Kind, Live | None]  # without those that must learn anew
     open_alerts: int
+    deliveries: list[Standing]
     problems: list[str]
     now: datetime
 
 
 def look(place: Workspace, now: datetime) -> Status:
     """Read the whole state of one desk; changes nothing."""
+    place = replace(place, settings=in_force(place.settings))
     desk = place.settings.desk
     champion, trouble = champion_of(place)
     detectors: dict[Kind, Live | None] = {}
@@ -47,11 +65,25 @@ def look(place: Workspace, now: datetime) -> Status:
         champion=champion,
         detectors=detectors,
         open_alerts=len(place.store.alerts(desks=[desk], status="open", limit=MANY)),
+        deliveries=deliveries_of(place),
         problems=trouble,
         now=now,
     )
-    status.problems.extend(problems(status))
+    status.problems.extend([*problems(status), *belated(place, now)])
     return status
+
+
+def belated(place: Workspace, now: datetime) -> list[str]:
+    """What to do about series whose points came after their step had been judged."""
+    late = place.history.late(place.settings.desk, now - DAY, now)
+    if not late:
+        return []
+    key, at = max(late.items(), key=lambda one: one[1])
+    return [
+        f"Points of {len(late):,} series of the last day came too late to be judged, such as "
+        f"those of {key} up to {at:%H:%M} UTC: set the senders' clocks right, or have detection "
+        f"wait for more than {place.settings.lateness_seconds} s (FOREWARN_LATENESS_SECONDS)"
+    ]
 
 
 def champion_of(place: Workspace) -> tuple[Pointer | None, list[str]]:
@@ -66,6 +98,37 @@ def champion_of(place: Workspace) -> tuple[Pointer | None, list[str]]:
     return found, []
 
 
+def deliveries_of(place: Workspace) -> list[Standing]:
+    """How each receiver of alerts that the settings name stands."""
+    desk, store = place.settings.desk, place.store
+    found = []
+    for receiver in receivers_of(place.settings):
+        state, name = store.receiver_state(desk, receiver.name), receiver.name
+        error = state.error if state else ""
+        backlog = store.backlog(desk, name)
+        found.append(Standing(name, backlog, error, store.refusals(desk, name)))
+    return found
+
+
+def undelivered(standing: Standing, now: datetime) -> list[str]:
+    """What keeps a receiver from hearing of alerts."""
+    name, (n_waiting, oldest_at, n_failed), error, refusals = standing
+    found = []
+    if n_failed:
+        found.append(
+            f"{name} refused {n_failed:,} alerts ({'; '.join(refusals)}): "
+            "mend that, then `forewarn deliver --again`"
+        )
+    if error:
+        found.append(f"{name} is away ({error}): {n_waiting:,} alerts wait and are tried again")
+    elif oldest_at is not None and now - oldest_at > UNSENT:
+        found.append(
+            f"{n_waiting:,} alerts wait for {name} since {oldest_at:%Y-%m-%d %H:%M} UTC: "
+            "`forewarn deliver --follow` sends them, `forewarn detect --follow` too"
+        )
+    return found
+
+
 def problems(status: Status) -> list[str]:
     """What keeps this desk from being served well, each with what to do about it."""
     found = []
@@ -75,7 +138,8 @@ def problems(status: Status) -> list[str]:
         found.append("No metric points yet: `forewarn ingest metrics FILE`")
     if status.champion is None:
         found.append("No model yet: `forewarn train --target category --promote`")
-    for kind, live in status.detectors.items():
+    for kind in JUDGED:  # silence is looked for along with the metrics
+        live = status.detectors.get(kind)
         if live is None:
             found.append(f"Nothing watches the {kind}: `forewarn detect`")
         elif status.now - live.watermark > BEHIND:
@@ -83,6 +147,8 @@ def problems(status: Status) -> list[str]:
                 f"The {kind} were last looked at {live.watermark:%Y-%m-%d %H:%M} UTC: "
                 "`forewarn detect --follow` keeps looking"
             )
+    for standing in status.deliveries:
+        found.extend(undelivered(standing, status.now))
     return found
 
 
@@ -106,6 +172,9 @@ def show(status: Status) -> None:
             out.print(f"[bold]{kind.capitalize():<10}[/] {state_of(live)}")
     more = " or more" if status.open_alerts == MANY else ""
     out.print(f"[bold]Alerts[/]     {status.open_alerts:,}{more} open")
+    for name, backlog, _, _ in status.deliveries:
+        said = f"{name}: {backlog.n_waiting:,} waiting, {backlog.n_failed:,} refused"
+        out.print(f"[bold]Delivery[/]   {escape(said)}")
     for problem in status.problems:
         out.print(f"[yellow]![/] {escape(problem)}")
 
@@ -115,8 +184,23 @@ def state_of(live: Live) -> str:
     seen = f"{len(live.keys)} series, seen up to {live.watermark:%Y-%m-%d %H:%M} UTC"
     if not live.watching:
         return f"learning: {seen}; no threshold yet, it needs {live.needs}"
+    if live.budget is None:
+        return f"watching: {seen}; {int(live.watch.alerting.sum())} silent"
     return (
         f"watching: {seen}; threshold {live.threshold.value:.2f}, "
-        f"{live.threshold.realised_per_week:.2f} alerts a week on its own past "
-        f"({live.threshold.n_weeks:.1f} weeks)"
+        f"{realised(live.threshold)} against a budget of {live.budget.per_week:g}"
+    )
+
+
+def realised(threshold: Threshold) -> str:
+    """How often alerts came that nobody found true.
+
+    >>> realised(Threshold(4.1, 0.8, 5.0)), realised(Threshold(4.1, 0.0, 0.5))
+    ('0.80 alerts a week not found true (5.0 weeks)', 'too few days watched to say how often')
+    """
+    if threshold.n_weeks < 1:
+        return "too few days watched to say how often"
+    return (
+        f"{threshold.realised_per_week:.2f} alerts a week not found true "
+        f"({threshold.n_weeks:.1f} weeks)"
     )

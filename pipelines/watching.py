@@ -5,13 +5,16 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 from data.records import Alert
+from data.settings import Settings
+from pipelines import deliver
 from pipelines.console import Report, err, out, progress, silent
 from pipelines.detect import detect
 from pipelines.feeds import KINDS, Kind
+from pipelines.in_force import in_force
 from pipelines.live import Live
 from pipelines.status import state_of
 from pipelines.workspace import Workspace
@@ -21,8 +24,9 @@ LEASE_SECONDS = 60.0  # a holder that has not renewed for so long is taken for d
 
 @dataclass
 class Look:
-    """What one look at everything that came found."""
+    """What one look at everything that came found, under which settings."""
 
+    settings: Settings | None = None
     live: dict[Kind, Live] = field(default_factory=dict)
     alerts: list[Alert] = field(default_factory=list)
 
@@ -32,12 +36,17 @@ def look(
 ) -> Look:
     """Bring every detector up to `until`, this process alone.
 
-    What a process holds in memory is only used while nobody else has looked since.
+    Where the settings have it wait for what comes late, it looks that much less far. What a
+    process holds in memory is only used while nobody else has looked since. Settings that were
+    promoted count from the next look on.
     """
-    found = Look()
+    place = replace(place, settings=in_force(place.settings))
+    until -= timedelta(seconds=place.settings.lateness_seconds)
+    found = Look(place.settings)
+    same = known is not None and known.settings == found.settings
     with alone(place) as renew:
         for kind in KINDS:
-            live = known.live.get(kind) if known else None
+            live = known.live.get(kind) if known and same else None
             if live and stored_watermark(place, kind) != live.watermark:
                 live = None
             with shown(kind, quiet) as report:
@@ -98,12 +107,15 @@ def alone(place: Workspace) -> Iterator[Callable[[], None]]:
 
 
 def follow(place: Workspace) -> None:
-    """Look once a step until stopped; each alert that opens or closes is a line."""
+    """Look once a step until stopped, and tell whom the settings name.
+
+    Each alert that opens or closes is a line.
+    """
     known = look(place, datetime.now(UTC))
     say(known)
     out.print("Looking on. Stop with Ctrl-C; nothing is lost")
     while True:
-        time.sleep(seconds_to_next(time.time(), place.settings.step_seconds))
+        deliver.keep_on(place, seconds_to_next(time.time(), place.settings.step_seconds))
         try:
             found = look(place, datetime.now(UTC), known, quiet=True)
         except TimeoutError as error:
@@ -120,10 +132,12 @@ def follow(place: Workspace) -> None:
 def seconds_to_next(now: float, step_seconds: int) -> float:
     """How long until the next step of the grid has ended, and its last points had a moment.
 
+    Prometheus keeps samples for up to 5 seconds before it sends them.
+
     >>> seconds_to_next(1000.0, 300)
-    202.0
+    210.0
     """
-    return step_seconds - now % step_seconds + min(2.0, step_seconds / 10)
+    return step_seconds - now % step_seconds + min(10.0, step_seconds / 10)
 
 
 def say(found: Look) -> None:
@@ -144,4 +158,4 @@ def say_state(kind: Kind, live: Live) -> None:
 def say_alert(alert: Alert) -> None:
     """One line an alert."""
     until = f" to {alert.closed_at:%H:%M}" if alert.closed_at else ", going on"
-    out.print(f"{alert.opened_at:%Y-%m-%d %H:%M}{until} UTC  {alert.why}", markup=False)
+    out.print(f"{alert.opened_at:%Y-%m-%d %H:%M}{until} UTC  {alert.summary}", markup=False)

@@ -1,13 +1,27 @@
 """Stores on both engines: a SQLite file, and a database of a real PostgreSQL server."""
 
+import os
+import sys
 import tempfile
 import uuid
 from pathlib import Path
 
 import pytest
 
+from data.settings import Settings
 from data.store import Store
+from pipelines.__main__ import around, main
 from pipelines.encoder import encoder
+
+
+@pytest.fixture(autouse=True)
+def settings_of_before():
+    """Commands note desk and home in the environment, which no later test may read."""
+    before = {name: text for name, text in os.environ.items() if name.startswith("FOREWARN_")}
+    yield
+    for name in [name for name in os.environ if name.startswith("FOREWARN_")]:
+        del os.environ[name]
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +70,25 @@ def encoder_home(tmp_path_factory):
     home = tmp_path_factory.mktemp("encoder-home")
     encoder(home)
     return home
+
+
+@pytest.fixture
+def forewarn(tmp_path, monkeypatch, capsys):
+    """Runs a command in this process on a home of its own; gives (exit code, out, err)."""
+    for name in (*os.environ,):
+        if name.startswith(("FOREWARN_", "PREFECT_")):
+            monkeypatch.delenv(name)
+    for name, value in around(Settings(home=tmp_path)).items():
+        monkeypatch.setenv(name, value)  # and so taken away again
+    monkeypatch.setenv("FOREWARN_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FOREWARN_DESK", "it")
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["forewarn", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return ended.value.code or 0, said.out, said.err
+
+    return run

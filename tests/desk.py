@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from data.points import Points
+from data.records import Crossing, Fan
 from data.settings import Settings
 from data.simulate import simulate, write
 from data.store import Store
@@ -77,3 +78,17 @@ def rows_of(path: Path) -> list[dict[str, str]]:
     """A CSV file's rows."""
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def a_crossing(**changed: object) -> Crossing:
+    """A disk of desk `default` that is full in 3.2 days."""
+    now = datetime(2026, 3, 23, tzinfo=UTC)
+    told = {
+        "desk": "default", "series": "disk_db", "limit": 95.0, "direction": "up",
+        "horizon_seconds": 14 * 86_400.0, "at": now, "state": "crosses", "now": 81.5,
+        "median": 276_480.0, "lower_80": 181_440.0, "upper_80": 518_400.0, "lower_95": 9e4,
+        "upper_95": None, "chance": 0.93, "last_reset_at": now - timedelta(days=9), "n_resets": 1,
+        "unit": "%",
+        "fan": Fan((now,), (81.5,), (now + timedelta(days=1),), ((82.0, 83.0, 85.0, 86.0, 87.0),)),
+    }  # fmt: skip
+    return Crossing(**told | changed)

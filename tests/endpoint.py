@@ -16,7 +16,9 @@ from pathlib import Path
 from data.keys import new_key
 from data.published import publish
 from data.records import Alert, Trace
+from data.replays import BudgetTold, Declared, Estimate, Fired, ReplayTold
 from data.store import Store
+from data.store_replays import Replay
 from models.triage import Triage
 
 NOW = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)
@@ -76,6 +78,53 @@ def a_trace(alert: Alert, n_steps: int = 96) -> Trace:
 def put_alerts(store: Store, *alerts: Alert) -> None:
     for alert in alerts:
         store.save_detection(alert.desk, alert.detector, NOW, b"", [alert], [a_trace(alert)])
+
+
+def a_replay(**changed: object) -> ReplayTold:
+    """Four weeks of two budgets: the higher one also finds the second of two incidents."""
+    start = NOW - timedelta(weeks=4)
+    onsets = [start + timedelta(days=days) for days in (9, 20)]
+    likely = Estimate(1.0, 0.5, 2.0)
+    told = {
+        "detector": "seasonal",
+        "marked": 1.0,
+        "step_seconds": 300,
+        "start": start,
+        "stop": NOW,
+        "n_weeks": 4.0,
+        "n_series": 25,
+        "n_points": 200_000,
+        "budgets": (
+            BudgetTold(1.0, 2, likely, 1, likely, 0.01, likely, likely, 1, likely),
+            BudgetTold(4.0, 3, likely, 2, likely, 0.02, likely, likely, 1, likely),
+        ),
+        "fired": (
+            fired(1.0, onsets[0], incident="I1"),
+            fired(1.0, onsets[0] + timedelta(days=3), score=14.0),
+            fired(4.0, onsets[0], incident="I1"),
+            fired(4.0, onsets[0] + timedelta(days=3)),
+            fired(4.0, onsets[1], incident="I2"),
+        ),
+        "incidents": tuple(
+            Declared(f"I{n}", f"Mail down, {n}", at, at + timedelta(hours=3), least)
+            for n, at, least in zip((1, 2), onsets, (1.0, 4.0), strict=True)
+        ),
+    }
+    return ReplayTold(**told | changed)
+
+
+def fired(budget: float, opened_at: datetime, **changed: object) -> Fired:
+    told = {"series": "queue", "closed_at": opened_at + STEP, "score": 6.0, "threshold": 4.0,
+            "observed": 9.0, "expected": 4.0, "lower": 1.0, "upper": 6.0,
+            "why": "queue is 9, expected 1 to 6 at 09:00 on a Monday"}  # fmt: skip
+    return Fired(budget=budget, opened_at=opened_at, **told | changed)
+
+
+def put_replay(store: Store, desk: str = "default", **changed: object) -> None:
+    made_at = NOW - timedelta(days=2)
+    store.put_replay(
+        desk, "metrics", Replay(made_at, "forewarn replay metrics", a_replay(**changed))
+    )
 
 
 def put_key(store: Store, *scopes: str, desks: tuple[str, ...] = ("*",)) -> str:

@@ -42,6 +42,7 @@ def desk(tmp_path_factory):
     store = Store(Settings(home=home).database_url)
     alerts = endpoint.an_alert(1), endpoint.an_alert(2, key="queue", kind="surge", n_tickets=9)
     endpoint.put_alerts(store, *alerts)
+    endpoint.put_replay(store)
     with endpoint.serving(home) as url:
         yield url, store, alerts, endpoint.put_key(store, "admin")
     store.close()
@@ -120,10 +121,34 @@ def test_a_filter_counts_as_soon_as_it_is_chosen(open_page):
     assert page.locator(".row h2").all_inner_texts() == ["queue"]
 
 
+def test_a_replay_is_drawn_and_its_budgets_are_gone_through(open_page, faults):
+    page = open_page("/ops/replay")
+    assert page.locator(".panel figcaption").all_inner_texts() == [
+        "Alerts a week",
+        "Found of 2 incidents",
+        "Minutes until told",
+    ]
+    marks = page.locator(".timeline > svg line.alert, .timeline > svg circle.wrong")
+    assert marks.count() == 5, "one mark an alert of any budget"
+    places = [mark.bounding_box() for mark in marks.all()]
+    frame = page.locator(".timeline > svg").bounding_box()
+    assert all(frame["x"] < one["x"] < frame["x"] + frame["width"] for one in places)
+    about = places[0]["x"]
+    shaded = page.locator("rect.incident").first.bounding_box()
+    assert abs(shaded["x"] - about) < 3, "the first alert opens where its incident begins"
+    assert page.locator(".row").count() == 2
+    page.get_by_role("link", name="4 a week").click()
+    page.wait_for_url("**budget=4#fired")
+    assert page.locator(".row").count() == 3
+    assert faults == []
+
+
 def paths(desk):
     """Every kind of page, by its whole address."""
     url, _, alerts, _ = desk
-    return [f"{url}/ops/{path}" for path in ("alerts", f"alerts/{alerts[0].id}", "status")]
+    return [
+        f"{url}/ops/{path}" for path in ("alerts", f"alerts/{alerts[0].id}", "replay", "status")
+    ]
 
 
 def test_on_a_phone_nothing_runs_off_the_side(open_page, desk):

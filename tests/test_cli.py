@@ -1,18 +1,20 @@
 """The command line as a user meets it: what it prints, and its one line when something is wrong."""
 
-import os
+import json
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from data.settings import Settings
-from pipelines.__main__ import around, main
+from pipelines.__main__ import main
 from tests import endpoint
-from tests.desk import table
+from tests.desk import table, wave, with_fault
 
+START, DAY = datetime(2026, 1, 5, tzinfo=UTC), timedelta(days=1)
 HERE = Path(__file__).parent.parent
 TICKETS = [("1", "2026-01-05 09:00", "printer jam"), ("2", "2026-01-05 10:00", "vpn down")]
 CHILD = """
@@ -26,28 +28,6 @@ finally:
     heavy = {"numpy", "pandas", "sqlalchemy", "mlflow", "prefect", "sklearn"} & set(sys.modules)
     print(used.ru_utime + used.ru_stime, *sorted(heavy), file=sys.stderr)
 """
-
-
-@pytest.fixture
-def forewarn(tmp_path, monkeypatch, capsys):
-    """Runs a command in this process on a home of its own; gives (exit code, out, err)."""
-    for name in (*os.environ,):
-        if name.startswith(("FOREWARN_", "PREFECT_")):
-            monkeypatch.delenv(name)
-    for name, value in around(Settings(home=tmp_path)).items():
-        monkeypatch.setenv(name, value)  # and so taken away again
-    monkeypatch.setenv("FOREWARN_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("FOREWARN_DESK", "it")
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["forewarn", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return ended.value.code or 0, said.out, said.err
-
-    return run
 
 
 @pytest.fixture
@@ -77,6 +57,12 @@ def test_the_module_is_the_command(tickets, tmp_path):
     [
         ("ingest tickets missing.csv", "no such file or folder: missing.csv"),
         ("ingest metrics t.csv", "t.csv has no column for timestamp"),
+        ("ingest metrics", "or --prometheus URL --query PROMQL; got neither"),
+        ("ingest metrics t.csv --prometheus http://h --query up", "or --prometheus, got both"),
+        ("ingest metrics --prometheus http://127.0.0.1:1", "wanted --query beside --prometheus"),
+        ("ingest metrics --prometheus h:1 --query up", "Prometheus' address, http://HOST:PORT"),
+        ("ingest metrics --prometheus http://127.0.0.1:1 --query up", "no Prometheus answers at"),
+        ("ingest metrics --prometheus http://h --query up --since week", "a time span such as"),
         ("ingest tickets empty.csv", "empty.csv is empty"),
         ("ingest tickets t.csv --map title=Summary", "title=Summary: t.csv has no such column"),
         ("ingest tickets t.csv --map Summary", "--map wants OURS=THEIRS"),
@@ -92,9 +78,20 @@ def test_the_module_is_the_command(tickets, tmp_path):
         ("similar vpn --id 1", "wanted either TEXT or --id"),
         ("similar --id 9", "desk 'it' has no ticket '9'"),
         ("detect --until 2999-01-01", "--until wants a time that has passed"),
+        ("deliver", "wanted FOREWARN_ALERTMANAGER_URL or FOREWARN_WEBHOOK_URL, got neither"),
+        ("deliver --test --follow", "wanted one of --follow, --test and --flow"),
         ("detect --follow --flow", "--follow goes on by itself"),
         ("replay metrics t.csv --out o", "t.csv has no column for timestamp"),
         ("replay metrics t.csv --out o --budget 0", "the budget must be above 0"),
+        ("replay metrics t.csv", "--out wants a folder for the scores of t.csv"),
+        ("replay metrics", "desk 'it' has no metric points yet"),
+        ("replay metrics --chart c.pdf", "--chart wants a file ending in .svg, .png, .html"),
+        ("replay metrics --incidents none.csv", "no such file: none.csv"),
+        ("replay metrics --incidents empty.csv", "empty.csv is empty"),
+        (
+            "replay metrics --incidents bad.csv",
+            "bad.csv, line 2: onset_at is no time that can be read",
+        ),
         ("expire", "wanted --days or FOREWARN_RETENTION_DAYS"),
         ("backup home", "wanted a folder that does not exist yet"),
         ("flows", "wanted PREFECT_API_URL"),
@@ -106,6 +103,7 @@ def test_the_module_is_the_command(tickets, tmp_path):
 )
 def test_what_is_wrong_is_said_in_one_line(forewarn, tickets, tmp_path, arguments, wanted):
     (tmp_path / "empty.csv").touch()
+    table(tmp_path / "bad.csv", ("title", "onset_at"), [("slow", "last week")])
     (tmp_path / "home").mkdir()
     code, out, err = forewarn(*arguments.split())
     assert (code, out) == (2, "")
@@ -117,6 +115,8 @@ def test_what_is_wrong_is_said_in_one_line(forewarn, tickets, tmp_path, argument
 @pytest.mark.parametrize(
     ("variable", "value", "wanted"),
     [
+        ("FOREWARN_ALERTMANAGER_URL", "am:ada@example.com", "FOREWARN_ALERTMANAGER_URL cannot be"),
+        ("FOREWARN_WEBHOOK_URL", "http://ada@example.com:x", "wanted an address such as https://"),
         ("FOREWARN_STEP_SECONDS", "soon", "FOREWARN_STEP_SECONDS is 'soon'"),
         ("FOREWARN_LOG_LEVEL", "loud", "FOREWARN_LOG_LEVEL is 'loud'"),
         ("FOREWARN_DATABASE_URL", "mysql://me:secret@x/y", "FOREWARN_DATABASE_URL cannot be read"),
@@ -144,6 +144,27 @@ def test_a_file_that_is_no_database_is_said_in_one_line(forewarn, tmp_path):
     code, _, err = forewarn("status")
     assert (code, err.count("\n")) == (2, 1)
     assert "the database refused: file is not a database" in err
+
+
+def test_a_desks_past_is_told_for_each_budget_and_as_json_alone(forewarn, tmp_path, monkeypatch):
+    monkeypatch.setenv("FOREWARN_STEP_SECONDS", "900")
+    points = with_fault(wave(START, 10), START + 8 * DAY, 3)
+    at = np.datetime_as_string(points.at.astype("datetime64[s]"))
+    table(tmp_path / "cpu.csv", ("timestamp", "value"), zip(at, points.values, strict=True))
+    known = [("slow", START + 8 * DAY), ("also slow", "once")]
+    table(tmp_path / "known.csv", ("title", "onset_at"), known)
+    forewarn("ingest", "metrics", "cpu.csv")
+    code, out, err = forewarn("replay", "metrics", "--incidents", "known.csv", "--budget", "3")
+    assert (code, err) == (0, "")
+    assert re.search(r"│ 3 ◂ +│ +\d │ \d\.\d \(.+ 1/1: 100% \(21–100\)", out)
+    assert re.search(r"2026-01-13 00:\d\d .+ cpu is .+ \(slow\)\n", out)
+    assert ": left out, 1 kept\n" in out
+    assert "! known.csv, line 3: onset_at is no time" in out
+    assert "Chart: home/replay/it/replay.svg\nOn the ops page: /ops/replay\n" in out
+    code, out, err = forewarn("replay", "metrics", "--json", "--chart", "a.html", "--out", "o")
+    assert [one["budget"] for one in json.loads(out)["budgets"]] == [0.5, 1, 2, 4, 8]
+    assert {path.name for path in (tmp_path / "o").iterdir()} == {"replay-alerts.csv"}
+    assert (tmp_path / "a.html").exists()
 
 
 def test_debugging_shows_where_it_happened(forewarn, monkeypatch):

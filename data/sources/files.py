@@ -272,6 +272,8 @@ def read_incidents(
             if why_onset[i] or why_ended[i] not in ("", EMPTY):
                 bad = "onset_at" if why_onset[i] else "ended_at"
                 rejects.add(line, columns[bad], why_onset[i] or why_ended[i], row)
+            elif ended[i] and ended[i] < onset[i]:
+                rejects.add(line, columns["ended_at"], f"lies before {columns['onset_at']}", row)
             else:
                 incidents.append(_incident(row, columns, desk, onset[i], ended[i], copies))
     return incidents

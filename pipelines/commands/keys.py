@@ -15,7 +15,10 @@ def create(
     context: typer.Context,
     scope: Annotated[
         list[str] | None,
-        typer.Option("--scope", help="read (alerts), score (tickets) or admin (both and more)."),
+        typer.Option(
+            "--scope",
+            help="read (alerts), score (tickets), metrics (write them) or admin (all, and more).",
+        ),
     ] = None,
     desk: Annotated[
         list[str] | None, typer.Option("--desk", help="A desk it may see; * for all.")

@@ -73,7 +73,8 @@ def say_ingested(what: str, done: "Ingested") -> None:
     if done.rejected:
         reasons = "; ".join(f"{reason} ({n:,})" for reason, n in done.reasons.most_common(3))
         out.print(f"  [yellow]{done.rejected:,} rows refused[/]: {reasons}")
-        out.print(f"  They stand, masked, in {relative(done.rejects_path)}")
+        if done.rejects_path:
+            out.print(f"  They stand, masked, in {relative(done.rejects_path)}")
 
 
 def relative(path: Path | None) -> str:
