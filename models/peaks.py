@@ -6,7 +6,7 @@ import numpy as np
 
 BIN, N_BINS = 1 / 6, 42  # of the record, from 1 (evidence of one sigma) to 8
 TAIL_PEAKS = 3.0  # beyond the third highest peak the record is continued by a tail,
-TAIL_MEAN, TAIL_PRIOR = 0.2, 20.0  # exponential in evidence, Pareto in sigmas
+TAIL_MEAN, TAIL_PRIOR = 0.2, 40.0  # exponential in evidence, Pareto in sigmas
 UNSEEN = 50.0  # points more than seen, so that nothing is impossible
 KEPT = 6 / 7  # of a record that is full
 LOG2_E = float(np.log2(np.e))
