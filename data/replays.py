@@ -82,7 +82,7 @@ class ReplayTold:
 
     >>> from datetime import UTC
     >>> at = datetime(2026, 3, 2, tzinfo=UTC)
-    >>> told = ReplayTold("seasonal", 1.0, 300, at, at, 0.0, 1, 0, (), (), ())
+    >>> told = ReplayTold("rare", 1.0, 300, at, at, 0.0, 1, 0, (), (), ())
     >>> ReplayTold.from_json(told.to_json()) == told
     True
     """

@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-METRIC_DETECTORS = ("seasonal", "rare")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 ADDRESS = "wanted an address such as https://host:9093/path"
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
@@ -68,12 +67,6 @@ def _holidays(text: str) -> tuple[str, ...]:
                 f"no holidays are known for {place!r}: wanted countries (DE, US) or parts (DE-BY)"
             ) from error
     return places
-
-
-def _detector(text: str) -> str:
-    if text not in METRIC_DETECTORS:
-        raise ValueError(f"wanted one of {', '.join(METRIC_DETECTORS)}")
-    return text
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -144,7 +137,6 @@ class Settings:
     step_seconds: int = 300
     lateness_seconds: int = 0
     metric_budget: float = 1.0
-    metric_detector: str = "seasonal"
     metric_floors: str = ""
     ticket_budget: float = 1.0
     group_by: tuple[str, ...] = ("service", "app", "job")
@@ -209,7 +201,6 @@ READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "holidays": (_holidays, ""),
     "step_seconds": (_count, "wanted a whole number of seconds"),
     "lateness_seconds": (_whole, "wanted a whole number of seconds, 0 to wait for nothing"),
-    "metric_detector": (_detector, ""),
     "metric_budget": (_positive, "wanted false alerts a week, above 0"),
     "ticket_budget": (_positive, "wanted false alerts a week, above 0"),
     "group_by": (_names, ""),

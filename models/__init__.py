@@ -2,11 +2,10 @@
 
 from models.linear import Linear
 from models.rare import Rare
-from models.seasonal import Seasonal
 from models.silence import Silence
 from models.surge import Surge
 
 CLASSIFIERS = {"linear": Linear}
-DETECTORS = {"seasonal": Seasonal, "rare": Rare, "surge": Surge}
+DETECTORS: dict[str, type[Rare] | type[Surge]] = {"rare": Rare, "surge": Surge}
 
-__all__ = ["CLASSIFIERS", "DETECTORS", "Linear", "Rare", "Seasonal", "Silence", "Surge"]
+__all__ = ["CLASSIFIERS", "DETECTORS", "Linear", "Rare", "Silence", "Surge"]

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models import DETECTORS, Silence
+from models import DETECTORS, Rare, Silence, Surge
 from models.detector import Detector
 
 STATE = "state."
-MADE_BY = DETECTORS | {"silence": Silence}
+MADE_BY: dict[str, type[Rare] | type[Surge] | type[Silence]] = {**DETECTORS, "silence": Silence}
 
 
 class Judged(NamedTuple):
@@ -50,13 +50,13 @@ class Evidence:
 def judge(evidence: Evidence) -> Judged:
     """Do the sum again, from nothing but the evidence.
 
-    >>> from models.seasonal import Seasonal
-    >>> at, known = np.datetime64("2026-01-05T09:00:00"), Seasonal(1, patience=1)
+    >>> from models.rare import Rare
+    >>> at, known = np.datetime64("2026-01-05T09:00:00"), Rare(1)
     >>> for step in range(40):
     ...     at = at + np.timedelta64(300, "s")
     ...     known = known.learn(at, np.array([10.0 + step % 2]))
     >>> of = {"step_seconds": 300, "timezone": "UTC", "patience": 1}
-    >>> told = judge(Evidence("seasonal", of, at + 300, 90.0, 3.0, known.state()))
+    >>> told = judge(Evidence("rare", of, at + 300, 90.0, 3.0, known.state()))
     >>> round(told.expected), told.score > 5
     (10, True)
     """

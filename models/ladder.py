@@ -26,11 +26,11 @@ def rung(
     What is `left_out` (n_steps, n_series) counts towards no threshold, and what `floors` hold back
     opens nothing.
 
-    >>> from models.seasonal import Seasonal
+    >>> from models.rare import Rare
     >>> times = np.datetime64("2026-01-05") + np.arange(7 * 288) * np.timedelta64(300, "s")
     >>> values = np.random.default_rng(0).normal(50, 1, (len(times), 1))
     >>> values[-200:-180] += 30
-    >>> seen = replay(Watch(Seasonal(1), np.nan, 1, 300), times, values)
+    >>> seen = replay(Watch(Rare(1), np.nan, 1, 300), times, values)
     >>> few, many = (rung(seen, times, values, 300, budget) for budget in (0.5, 8))
     >>> bool(few.thresholds[-1] > many.thresholds[-1])
     True

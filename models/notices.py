@@ -89,7 +89,7 @@ def posted(
     """One entry of what is posted to Alertmanager: it fires until `ends_at`.
 
     >>> noon = datetime(2026, 3, 2, 12, tzinfo=UTC)
-    >>> told = dict(kind="metric", why="cpu is 9", detector="seasonal", score=9.0, threshold=4.0)
+    >>> told = dict(kind="metric", why="cpu is 9", detector="rare", score=9.0, threshold=4.0)
     >>> told |= dict(observed=9.0, expected=1.0, lower=0.0, upper=2.0)
     >>> alert = Alert("a1", "it", key="cpu", opened_at=noon, **told)
     >>> entry = posted(alert, labels_of(alert), noon)
@@ -111,7 +111,7 @@ def message(alert: Alert, id: str, page: str = "") -> dict[str, Any]:
     `fingerprint` and `groupKey` stay the same for as long as the alert lasts.
 
     >>> noon = datetime(2026, 3, 2, 12, tzinfo=UTC)
-    >>> told = dict(kind="metric", why="cpu is 9", detector="seasonal", score=9.0, threshold=4.0)
+    >>> told = dict(kind="metric", why="cpu is 9", detector="rare", score=9.0, threshold=4.0)
     >>> told |= dict(observed=9.0, expected=1.0, lower=0.0, upper=2.0)
     >>> body = message(Alert("a1", "it", key="cpu", opened_at=noon, **told), "m1")
     >>> body["status"], body["groupKey"], body["alerts"][0]["endsAt"]

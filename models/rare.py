@@ -58,7 +58,7 @@ class _View(NamedTuple):
 
     def chosen(self, each: np.ndarray) -> np.ndarray:
         """Of (3, n), what each series follows."""
-        followed = np.where(self.daily, each[ALL_DAYS], each[NONE])
+        followed: np.ndarray = np.where(self.daily, each[ALL_DAYS], each[NONE])
         if self.weekly.any():
             np.copyto(followed, each[BY_WEEK], where=self.weekly)
         return followed

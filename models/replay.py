@@ -51,8 +51,8 @@ def replay(
     What is `muted` (n_steps, n_series) is neither scored nor learnt: maintenance. What is
     `left_out` (the same shape) may alert, and the budget hears nothing of it: known incidents.
 
-    >>> from models.seasonal import Seasonal
-    >>> watch = Watch(Seasonal(1, patience=1), threshold=3.0, n_series=1, step_seconds=300)
+    >>> from models.rare import Rare
+    >>> watch = Watch(Rare(1), threshold=3.0, n_series=1, step_seconds=300)
     >>> times = np.datetime64("2026-01-05T09:00") + np.arange(60) * np.timedelta64(300, "s")
     >>> values = np.where(np.arange(60) == 50, 90.0, 10.0 + np.arange(60) % 2)
     >>> seen = replay(watch, times, values[:, None])

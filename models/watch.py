@@ -93,8 +93,8 @@ class Watch:
 
     Examples
     --------
-    >>> from models.seasonal import Seasonal
-    >>> watch = Watch(Seasonal(1, patience=1), threshold=3.0, n_series=1, step_seconds=300)
+    >>> from models.rare import Rare
+    >>> watch = Watch(Rare(1), threshold=3.0, n_series=1, step_seconds=300)
     >>> start, changes = np.datetime64("2026-01-05T09:00"), []
     >>> for step, value in enumerate([10.0, 11.0] * 20 + [90.0] + [10.0, 11.0] * 10):
     ...     at = start + step * np.timedelta64(300, "s")

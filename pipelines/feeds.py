@@ -18,6 +18,7 @@ TICKETS: Kind = "tickets"
 SILENCE: Kind = "silence"  # of metrics: that no points come
 JUDGED: tuple[Kind, ...] = (METRICS, TICKETS)  # by how far they are from what is expected
 KINDS: tuple[Kind, ...] = (*JUDGED, SILENCE)
+DETECTOR_OF: dict[Kind, str] = {METRICS: "rare", TICKETS: "surge", SILENCE: "silence"}
 TARGET = "category"  # what tickets are counted by
 GAP = timedelta(minutes=10)  # two readings of a counter further apart tell no rate
 SPAN = timedelta(hours=12)  # about what is read at once, and what a kill costs at most

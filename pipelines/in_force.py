@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from data.published import open_published, pointer
-from data.settings import METRIC_DETECTORS, Settings, variable_of
+from data.settings import Settings, variable_of
 from pipelines.written import json_in
 
-SETS = ("metric_detector", "metric_budget", "group_by")  # what a version holds
+SETS = ("metric_budget", "group_by")  # what a version holds
 FILE = "detector.json"
 
 
@@ -29,13 +29,10 @@ def in_force(settings: Settings) -> Settings:
     return replace(settings, **read_set(open_published(settings.home, name).folder / FILE))
 
 
-def changed(
-    settings: Settings, budget: float | None, detector: str | None, group_by: str | None
-) -> Settings:
+def changed(settings: Settings, budget: float | None, group_by: str | None) -> Settings:
     """The settings with what was given, checked as the environment is."""
     given = {
         variable_of("metric_budget"): None if budget is None else str(budget),
-        variable_of("metric_detector"): detector,
         variable_of("group_by"): group_by,
     }
     asked = Settings.from_env({name: text for name, text in given.items() if text is not None})
@@ -48,8 +45,6 @@ def read_set(file: Path) -> dict[str, Any]:
     given = json_in(file)
     if not isinstance(given, dict) or set(given) != set(SETS):
         raise ValueError(f"{file}: wanted {', '.join(SETS)}, got something else")
-    if given["metric_detector"] not in METRIC_DETECTORS:
-        raise ValueError(f"{file}: no detector is called {given['metric_detector']!r} here")
     if not float(given["metric_budget"]) > 0:
         raise ValueError(f"{file}: wanted a metric_budget above 0, got {given['metric_budget']}")
     return given | {"group_by": tuple(given["group_by"])}

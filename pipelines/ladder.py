@@ -17,7 +17,7 @@ from models.replay import Replayed
 from pipelines.alerts import utc
 from pipelines.console import Report, silent
 from pipelines.detect import SETTLE
-from pipelines.feeds import instant
+from pipelines.feeds import DETECTOR_OF, METRICS, instant
 from pipelines.found import GRACE, WEEK, Comparison, Found, compare
 from pipelines.ladder_alerts import alerts_of
 
@@ -97,7 +97,7 @@ class Ladder:
         """
         self.n_points += int(np.isfinite(values).sum())
         alerts, known = {}, np.zeros(len(times), bool)
-        detector = DETECTORS[self.settings.metric_detector].__name__
+        detector = DETECTORS[DETECTOR_OF[METRICS]].__name__
         for done, budget in enumerate(self.budgets, start=1):
             told = rung(seen, times, values, step, budget, detector, left_out, floors)
             alerts[budget] = alerts_of(told, times, keys, self.settings)
@@ -129,7 +129,7 @@ class Ladder:
         judged, left_out = self.judged(incidents or ())
         compared = {budget: self.compared(budget, judged) for budget in self.budgets}
         return ReplayTold(
-            detector=self.settings.metric_detector,
+            detector=DETECTOR_OF[METRICS],
             marked=self.marked,
             step_seconds=int(min(part.step for part in self.parts).total_seconds()),
             start=min(part.start for part in self.parts),

@@ -13,6 +13,7 @@ from features.labels import group_of
 from models.replay import Replayed
 from models.watch import Change
 from pipelines.alerts import Told, alert_id, since_told, utc, why
+from pipelines.feeds import DETECTOR_OF, METRICS
 
 
 @dataclass
@@ -96,7 +97,7 @@ def alert_of(
         score=lead.score,
         threshold=threshold,
         **told._asdict(),
-        detector=settings.metric_detector,
+        detector=DETECTOR_OF[METRICS],
         why=why("metric", key, peak_at, told, zone) + since_told(lead, zone),
         group_key=one.group,
         members=tuple(dict.fromkeys(keys[series] for series in one.members)),

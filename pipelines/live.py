@@ -20,7 +20,7 @@ from models.replay import stepped
 from models.tail import PRIORS
 from models.watch import Change, Watch
 from pipelines.days_off import days_off
-from pipelines.feeds import METRICS, SILENCE, TICKETS, Kind, Steps, span_of
+from pipelines.feeds import DETECTOR_OF, METRICS, SILENCE, TICKETS, Kind, Steps, span_of
 from pipelines.floors import read_floors
 from pipelines.states import changed_states
 from pipelines.workspace import Workspace
@@ -115,8 +115,7 @@ def made_with(kind: Kind, settings: Settings) -> dict[str, int | str]:
 
 def new_watch(kind: Kind, settings: Settings) -> Watch:
     """A watch that has seen nothing."""
-    names = {METRICS: settings.metric_detector, TICKETS: "surge", SILENCE: "silence"}
-    make: Callable[..., Detector] = MADE_BY[names[kind]]
+    make: Callable[..., Detector] = MADE_BY[DETECTOR_OF[kind]]
     step = settings.step_seconds
     return Watch(
         make(0, **made_with(kind, settings)),
@@ -145,13 +144,12 @@ def new_budget(kind: Kind, settings: Settings) -> Budget | None:
     """
     if kind == SILENCE:
         return None
-    name = settings.metric_detector if kind == METRICS else "surge"
     young_seconds = YOUNG_SECONDS if kind == METRICS else 0
     return Budget(
         budget_of(kind, settings),
         0,
         settings.step_seconds,
-        prior=PRIORS.get(name),
+        prior=PRIORS.get(DETECTOR_OF[kind]),
         young_seconds=young_seconds,
         strict=kind == TICKETS,
     )
@@ -167,8 +165,6 @@ def terms(kind: Kind, settings: Settings) -> str:
 
     >>> terms("metrics", Settings())
     'steps of 300 s, UTC, 1 false alerts a week'
-    >>> terms("metrics", Settings(metric_detector="rare"))
-    'steps of 300 s, UTC, 1 false alerts a week, detector rare'
     >>> terms("tickets", Settings(holidays=("DE-BY",)))
     'steps of 300 s, UTC, holidays of DE-BY, 1 false alerts a week'
     """
@@ -177,9 +173,7 @@ def terms(kind: Kind, settings: Settings) -> str:
         return grid
     if settings.holidays:  # own days off are not named: one more day is no reason to learn anew
         grid += f", holidays of {' '.join(settings.holidays)}"
-    usual = kind != METRICS or settings.metric_detector == Settings.metric_detector
-    detector = "" if usual else f", detector {settings.metric_detector}"
-    return f"{grid}, {budget_of(kind, settings):g} false alerts a week{detector}"
+    return f"{grid}, {budget_of(kind, settings):g} false alerts a week"
 
 
 def new_live(kind: Kind, settings: Settings, until: datetime) -> Live:

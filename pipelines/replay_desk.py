@@ -17,7 +17,7 @@ from models.watch import Watch
 from pipelines.console import Report, Step
 from pipelines.days_off import days_off
 from pipelines.detect import LOOK_BACK
-from pipelines.feeds import METRICS, Steps, feed, floor, n_spans
+from pipelines.feeds import DETECTOR_OF, METRICS, Steps, feed, floor, n_spans
 from pipelines.floors import read_floors
 from pipelines.ladder import Ladder
 from pipelines.windows import left_alone
@@ -90,9 +90,8 @@ def stored(
 
 
 def watch_of(settings: Settings, n_series: int, step_seconds: int) -> Watch:
-    """A watch that has seen nothing, with the detector that is set."""
-    make = DETECTORS[settings.metric_detector]
-    detector = make(
+    """A watch on metrics that has seen nothing."""
+    detector = DETECTORS[DETECTOR_OF[METRICS]](
         n_series,
         step_seconds=step_seconds,
         timezone=settings.timezone,

@@ -86,7 +86,7 @@ def a_replay(**changed: object) -> ReplayTold:
     onsets = [start + timedelta(days=days) for days in (9, 20)]
     likely = Estimate(1.0, 0.5, 2.0)
     told = {
-        "detector": "seasonal",
+        "detector": "rare",
         "marked": 1.0,
         "step_seconds": 300,
         "start": start,

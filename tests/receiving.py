@@ -143,7 +143,7 @@ class Clock:
 
 def over(number: int = 1, **changed: object) -> Alert:
     """An alert that lasted half an hour."""
-    return an_alert(number, **{"detector": "seasonal"} | changed)
+    return an_alert(number, **{"detector": "rare"} | changed)
 
 
 def firing(number: int = 1, **changed: object) -> Alert:

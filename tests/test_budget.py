@@ -74,7 +74,7 @@ def test_a_desk_that_grows_wilder_gets_a_higher_threshold_and_its_budget_again()
 
 
 def test_with_a_prior_there_is_a_threshold_as_soon_as_a_series_is_old_enough():
-    desk = Desk(prior=PRIORS["seasonal"]).lives(0 * calm(4))
+    desk = Desk(prior=PRIORS["rare"]).lives(0 * calm(4))
     assert np.isnan(desk.values[:2]).all()
     assert 2.5 < desk.values[2] < 5
 

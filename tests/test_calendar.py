@@ -7,8 +7,8 @@ import pytest
 
 from data.settings import Settings
 from features.rhythm import calendar, local_seconds
+from models.rare import Rare
 from models.replay import Replayed, replay
-from models.seasonal import Seasonal
 from models.surge import Surge
 from models.watch import Watch
 from pipelines.days_off import days_off
@@ -30,7 +30,7 @@ def office(times: np.ndarray, zone: str, *off: str, seed: int = 0) -> np.ndarray
     return np.where(works, 100.0, 10.0) + np.random.default_rng(seed).normal(0, 1, len(times))
 
 
-def watched(detector: Seasonal | Surge, times: np.ndarray, values: np.ndarray) -> Replayed:
+def watched(detector: Rare | Surge, times: np.ndarray, values: np.ndarray) -> Replayed:
     watch = Watch(detector, THRESHOLD, n_series=1, step_seconds=STEP)
     return replay(watch, times, values[:, None])
 
@@ -57,12 +57,12 @@ def test_the_rhythm_moves_with_the_clock_on_the_wall(zone, start, change):
     """`change` is the Monday after the clocks were changed."""
     times = steps(start, 49)
     load = office(times, zone)
-    seen = watched(Seasonal(1, STEP, zone, patience=1), times, load)
+    seen = watched(Rare(1, STEP, zone), times, load)
     after = str(np.datetime64(change) + 13)
     assert strangest(seen, times, change, after) < THRESHOLD
     off = np.abs(seen.expected[:, 0] - load)[times >= np.datetime64(change)]
     assert np.nanmax(off) < 25  # by an hour it would be 90
-    by_utc = watched(Seasonal(1, STEP, "UTC", patience=1), times, load)
+    by_utc = watched(Rare(1, STEP, "UTC"), times, load)
     assert strangest(by_utc, times, change, after) > THRESHOLD
 
 
@@ -75,7 +75,7 @@ def test_christmas_on_a_friday_wakes_nobody_and_the_next_friday_is_as_expected()
     holidays = days_off(Settings(holidays=("DE-BY",)))
     found = {}
     for name, days in (("with", holidays), ("without", "")):
-        detector = Seasonal(1, STEP, "Europe/Berlin", patience=1, days_off=days)
+        detector = Rare(1, STEP, "Europe/Berlin", days_off=days)
         found[name] = watched(detector, times, load)
     assert strangest(found["with"], times, "2026-12-25", "2026-12-25") < THRESHOLD
     assert strangest(found["without"], times, "2026-12-25", "2026-12-25") > THRESHOLD
@@ -94,7 +94,7 @@ def test_christmas_on_a_friday_wakes_nobody_and_the_next_friday_is_as_expected()
 def watched_ahead(days: str, times: np.ndarray, load: np.ndarray) -> np.ndarray:
     """What was expected of the Friday after New Year, 2027-01-08, in the week after Christmas."""
     known = times < np.datetime64("2026-12-28")
-    detector = Seasonal(1, STEP, "Europe/Berlin", patience=1, days_off=days)
+    detector = Rare(1, STEP, "Europe/Berlin", days_off=days)
     watched(detector, times[known], load[known])
     ahead = steps("2027-01-08", 1)
     return np.array([detector.expect(at)[0][0] for at in ahead])

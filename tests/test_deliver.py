@@ -291,7 +291,7 @@ def test_prometheus_can_ask_how_much_waits_and_for_how_long(placed, hook, go):
 
 def test_an_alert_and_what_is_to_be_told_of_it_are_saved_together(placed, hook, go):
     with pytest.raises(ValueError, match="wanted alerts of desk"):
-        placed.store.save_detection("other", "seasonal", NOW, b"", [firing()])
+        placed.store.save_detection("other", "rare", NOW, b"", [firing()])
     assert go() == []
     put_alerts(placed.store, over(1, closed_at=NOW))
     placed.store.expire("default", NOW + MINUTE)

@@ -3,7 +3,7 @@ import pytest
 
 from models import DETECTORS
 from models.detector_checks import CHECKS, STEP_SECONDS
-from models.seasonal import Seasonal
+from models.rare import Rare
 
 DAY = 288
 
@@ -16,7 +16,7 @@ def test_contract(name, check):
 
 def test_contract_holds_without_patience():
     for check in CHECKS:
-        check(lambda n_series: Seasonal(n_series, step_seconds=STEP_SECONDS, patience=1))
+        check(lambda n_series: Rare(n_series, step_seconds=STEP_SECONDS))
 
 
 @pytest.mark.parametrize("name", DETECTORS)
@@ -42,7 +42,7 @@ def rhythm(n_steps):
 
 
 def learnt(values, **options):
-    detector = Seasonal(1, **options)
+    detector = Rare(1, **options)
     scores = []
     for at, value in zip(times(len(values)), values, strict=True):
         scores.append(detector.score(at, np.array([value]))[0])
@@ -69,7 +69,7 @@ def test_expected_follows_the_day():
 def test_single_spike_waits_where_there_is_patience():
     values = rhythm(4 * DAY)
     values[3 * DAY + 50] = 500
-    patient, prompt = learnt(values)[1], learnt(values, patience=1)[1]
+    patient, prompt = learnt(values)[1], learnt(values)[1]
     assert prompt[3 * DAY + 50] > 4 > 2 > patient[3 * DAY + 50]
 
 
@@ -98,7 +98,7 @@ def test_rhythm_moves_with_summer_time():
     load += np.random.default_rng(3).normal(0, 3, n_steps)
     worst = {}
     for zone in ("Europe/London", "UTC"):
-        detector, scores = Seasonal(1, timezone=zone), []
+        detector, scores = Rare(1, timezone=zone), []
         for moment, value in zip(at, load, strict=True):
             scores.append(detector.score(moment, np.array([value]))[0])
             detector.learn(moment, np.array([value]))

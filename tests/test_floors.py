@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from models.floors import Floor, floors_of
-from models.seasonal import Seasonal
+from models.rare import Rare
 from models.watch import Watch
 from pipelines.floors import read_floors
 
 
 def opened(values, floors):
     """Whether a watch with these floors opens anything on one series of `values`."""
-    watch = Watch(Seasonal(1, patience=1), 3.0, 1, 300)
+    watch = Watch(Rare(1), 3.0, 1, 300)
     watch.floors = floors_of(floors, ["disk/used"])
     start = np.datetime64("2026-01-05T09:00", "s")
     changes = [

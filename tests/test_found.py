@@ -33,7 +33,7 @@ def alert(hours: float, key: str, kind: str = "metric") -> Alert:
         score=5.0,
         threshold=4.0,
         why="",
-        detector="seasonal",
+        detector="rare",
         **numbers,
     )
 

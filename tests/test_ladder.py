@@ -51,13 +51,13 @@ def story():
 
 
 def watch(n_series: int) -> Watch:
-    return Watch(DETECTORS["seasonal"](n_series, step_seconds=STEP), math.nan, n_series, STEP)
+    return Watch(DETECTORS["rare"](n_series, step_seconds=STEP), math.nan, n_series, STEP)
 
 
 @pytest.mark.parametrize("budget", [1.0, 60.0])
 def test_a_budget_gives_the_alerts_that_its_own_replay_would_have(story, budget):
     times, values, seen = story
-    told = rung(seen, times, values, STEP, budget, "Seasonal")
+    told = rung(seen, times, values, STEP, budget, "Rare")
     alone = replay(watch(2), times, values, budget_per_week=budget)
     np.testing.assert_array_equal(told.thresholds, alone.thresholds)
     assert told.changes == alone.changes

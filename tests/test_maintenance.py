@@ -10,8 +10,8 @@ import pytest
 from data.maintenance import exactly, new_maintenance, spans
 from data.records import Incident, Ticket
 from models.evidence import again, unpacked
+from models.rare import Rare
 from models.replay import replay
-from models.seasonal import Seasonal
 from models.watch import Watch
 from pipelines.detect import advance, begin, resume, save
 from pipelines.feeds import METRICS, SILENCE, TICKETS, TOTAL
@@ -284,7 +284,7 @@ def test_in_a_replay_what_was_an_incident_raises_no_threshold():
     fault = ((at >= np.datetime64("2026-01-08")) & (at.astype(int) % 86_400 < 3 * 3600))[:, None]
     last = {}
     for name, left_out in (("declared", fault), ("unknown", None)):
-        watch = Watch(Seasonal(1, 900), np.nan, n_series=1, step_seconds=900)
+        watch = Watch(Rare(1, 900), np.nan, n_series=1, step_seconds=900)
         seen = replay(watch, at, values, budget_per_week=1, left_out=left_out)
         last[name] = seen.thresholds[-1]
         assert seen.alerting[fault].any()

@@ -28,7 +28,7 @@ def test_the_page_says_how_old_it_is_and_what_makes_it_anew(machine, store):
     assert "2 days ago" in page
     assert "Mon 2 Mar 2026, 10:00 UTC" in page
     assert "<code>forewarn replay metrics</code>" in page
-    assert "25 series, detector seasonal, judged over 4.0 weeks" in page
+    assert "25 series, detector rare, judged over 4.0 weeks" in page
 
 
 def test_the_budget_that_is_set_is_shown_first_and_others_are_a_click_away(machine, store):

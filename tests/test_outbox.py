@@ -105,7 +105,7 @@ def test_alerts_of_before_that_fire_are_told_and_those_that_are_over_are_not(url
     migrate(engine, MIGRATIONS[:3])
     insert = sqlalchemy.text(
         "INSERT INTO alerts (id, desk, kind, key, opened_at, why, detector, status, closed_at)"
-        " VALUES (:id, 'default', 'metric', 'cpu', 1, '', 'seasonal', :status, :closed_at)"
+        " VALUES (:id, 'default', 'metric', 'cpu', 1, '', 'rare', :status, :closed_at)"
     )
     with engine.begin() as connection:
         for id, status, closed_at in (

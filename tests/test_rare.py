@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 
-from data.settings import Settings
 from models.rare import LOUD, Rare
-from pipelines.replay import replay_metrics
 
 DAY = 288
 
@@ -87,19 +85,3 @@ def test_a_large_level_loses_no_precision():
 def test_a_series_takes_at_most_two_kilobytes():
     state = Rare(10).state()
     assert sum(array.nbytes for array in state.values()) <= 10 * 2_000
-
-
-def test_replay_scores_with_the_detector_that_is_set(tmp_path):
-    rows = [f"{at},{value:g}" for at, value in zip(times(DAY), load(DAY)[:, 0], strict=True)]
-    (tmp_path / "cpu.csv").write_text("\n".join(["timestamp,value", *rows]))
-    found = {}
-    for name in ("seasonal", "rare"):
-        settings = Settings(home=tmp_path / "home", metric_detector=name)
-        replay_metrics(tmp_path / "cpu.csv", tmp_path / name, settings)
-        found[name] = (tmp_path / name / "cpu.csv").read_text()
-    assert found["seasonal"] != found["rare"]
-
-
-def test_an_unknown_detector_is_refused_with_those_there_are():
-    with pytest.raises(ValueError, match="wanted one of seasonal, rare"):
-        Settings.from_env({"FOREWARN_METRIC_DETECTOR": "magic"})

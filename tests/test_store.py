@@ -38,11 +38,11 @@ def a_correction(number=1, **fields):
 def an_alert(id="a1", **fields):
     known = {"desk": "it", "kind": "metric", "key": "cpu", "opened_at": NOW, "threshold": 3.0}
     seen = {"score": 5.0, "observed": 9.0, "expected": 1.0, "lower": 0.5, "upper": 2.0}
-    return Alert(id, **known | seen | {"why": "cpu is high", "detector": "seasonal"} | fields)
+    return Alert(id, **known | seen | {"why": "cpu is high", "detector": "rare"} | fields)
 
 
 def save(store, *alerts, traces=(), evidence=None, states=(), desk="it"):
-    store.save_detection(desk, "seasonal", NOW, b"state", alerts, traces, evidence, states)
+    store.save_detection(desk, "rare", NOW, b"state", alerts, traces, evidence, states)
 
 
 class TestTickets:
@@ -244,19 +244,19 @@ class TestSaid:
 
 class TestDetections:
     def test_detector_resumes_where_it_stood(self, store):
-        assert store.detection("it", "seasonal") is None
-        store.save_detection("it", "seasonal", NOW, b"old")
-        store.save_detection("it", "seasonal", NOW + HOUR, b"\0new")
-        assert store.detection("it", "seasonal") == (NOW + HOUR, b"\0new")
-        assert store.detections("it") == [("seasonal", NOW + HOUR)]
+        assert store.detection("it", "rare") is None
+        store.save_detection("it", "rare", NOW, b"old")
+        store.save_detection("it", "rare", NOW + HOUR, b"\0new")
+        assert store.detection("it", "rare") == (NOW + HOUR, b"\0new")
+        assert store.detections("it") == [("rare", NOW + HOUR)]
         assert store.detections("hr") == []
 
     def test_state_alerts_and_watermark_are_saved_together_or_not_at_all(self, store):
-        store.save_detection("it", "seasonal", NOW, b"old")
+        store.save_detection("it", "rare", NOW, b"old")
         broken = an_alert("a2", closed_at=datetime(2026, 3, 2))
         with pytest.raises(sqlalchemy.exc.StatementError):
-            store.save_detection("it", "seasonal", NOW + HOUR, b"new", [an_alert(), broken])
-        assert store.detection("it", "seasonal") == (NOW, b"old")
+            store.save_detection("it", "rare", NOW + HOUR, b"new", [an_alert(), broken])
+        assert store.detection("it", "rare") == (NOW, b"old")
         assert store.alerts() == []
 
     def test_alert_comes_back_and_its_update_keeps_what_is_fixed(self, store):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from features.robust import mad
+from models.rare import Rare
 from models.replay import replay
-from models.seasonal import Seasonal
 from models.surge import Surge
 from models.watch import Watch
 
@@ -112,7 +112,7 @@ def story():
 
 
 def watching():
-    return Watch(Seasonal(2), 3.0, 2, 300)
+    return Watch(Rare(2), 3.0, 2, 300)
 
 
 def test_alert_carries_what_its_chart_draws(story):
@@ -136,7 +136,7 @@ def test_restored_watch_goes_on_as_if_nothing_had_happened(story, cut, tmp_path)
     first = watching()
     before = replay(first, story.times[:cut], story.values[:cut])
     np.savez(tmp_path / "state.npz", **first.state())
-    second = Watch(Seasonal(2), 99.0, 2, 300)
+    second = Watch(Rare(2), 99.0, 2, 300)
     with np.load(tmp_path / "state.npz", allow_pickle=False) as state:
         second.restore(dict(state))
     after = replay(second, story.times[cut:], story.values[cut:])
@@ -157,7 +157,7 @@ def test_foreign_state_is_refused():
 
 
 def test_new_series_joins_without_disturbing_the_old(story):
-    watch = Watch(Seasonal(1), 3.0, 1, 300)
+    watch = Watch(Rare(1), 3.0, 1, 300)
     replay(watch, story.times[:705], story.values[:705, :1])
     watch.resize(2)
     assert watch.alerting.tolist() == [True, False]
@@ -221,7 +221,7 @@ def test_an_episode_says_when_the_one_before_was_and_how_long_it_is_outside():
 def test_what_a_detector_knew_when_it_judged_is_kept(story):
     seen = replay(watching(), story.times, story.values)
     opened = next(change for change in seen.changes if change.what == "opened")
-    alone = Seasonal(1).restore(dict(opened.before))
+    alone = Rare(1).restore(dict(opened.before))
     value = story.values[np.searchsorted(story.times, opened.opened_at), :1]
     again = alone.score(opened.opened_at, value)
     np.testing.assert_allclose(again, [opened.score], rtol=1e-9)

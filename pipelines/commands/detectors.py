@@ -19,9 +19,6 @@ def try_settings(
     budget: Annotated[
         float | None, typer.Option(help="False alerts a week; what is in force otherwise.")
     ] = None,
-    detector: Annotated[
-        str | None, typer.Option(help="Which detector; the one in force otherwise.")
-    ] = None,
     group_by: Annotated[
         str | None, typer.Option(help="Labels that make series one alert, commas between.")
     ] = None,
@@ -38,7 +35,7 @@ def try_settings(
     from pipelines.in_force import changed, in_force
     from pipelines.workspace import workspace
 
-    settings = changed(in_force(settings_of(context)), budget, detector, group_by)
+    settings = changed(in_force(settings_of(context)), budget, group_by)
     began = since.replace(tzinfo=UTC) if since else None
     with workspace(settings) as place:
         version = detectors.try_out(place, began, console.shown)
