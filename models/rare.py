@@ -383,7 +383,8 @@ class Rare(Columns):
         days = seen * (self.step_seconds / DAY) * WEEK[view.weekend] + 1
         part = min(1.0, self.step_seconds * self.n_day / DAY)
         row = state["rhythm"][view.weekend, view.slot]
-        _move(row, tame, part / np.minimum(days, RHYTHM_DAYS), judged.came)
+        new = np.where(np.isnan(row), judged.own, tame)  # a first Saturday is no wild Friday
+        _move(row, new, part / np.minimum(days, RHYTHM_DAYS), judged.came)
 
 
 def _scale(own: np.ndarray, overall: np.ndarray, floor: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ END = START + 42 * DAY
 
 @pytest.fixture(scope="module")
 def tried(tmp_path_factory):
-    """A desk with six weeks of points and five known faults; budgets of 4 and .001 were tried."""
+    """A desk with six weeks of points and five known faults; budgets of 4 and 1e-6 were tried."""
     home, points = tmp_path_factory.mktemp("tried"), wave(START, 42)
     onsets = [START + day * DAY + timedelta(hours=9) for day in (18, 22, 27, 32, 37)]
     for onset in onsets:
@@ -35,7 +35,7 @@ def tried(tmp_path_factory):
         )
         many = try_with(place, 4.0)
         detectors.promote(place, place.registry(), None)
-        few = try_with(place, 0.001)
+        few = try_with(place, 1e-6)
     return home, many, few
 
 
@@ -67,7 +67,7 @@ def test_settings_that_miss_known_incidents_are_refused_and_may_be_forced(tried)
             detectors.promote(place, registry, few.number)
         assert in_force(place.settings).metric_budget == 4.0
         detectors.promote(place, registry, few.number, force="a quiet week")
-        assert in_force(place.settings).metric_budget == 0.001
+        assert in_force(place.settings).metric_budget == 1e-6
         assert "refused" in registry.version(few.name, few.number).notes["forewarn.gate"]
         detectors.rollback(registry, home, DESK)
         assert in_force(place.settings).metric_budget == 4.0
@@ -84,7 +84,7 @@ def test_detection_goes_by_what_was_promoted(tried):
         registry = place.registry()
         detectors.promote(place, registry, "2", force="to see")
         known = look(place, END, known, quiet=True)
-        assert known.live["metrics"].budget.per_week == 0.001
+        assert known.live["metrics"].budget.per_week == 1e-6
         detectors.rollback(registry, home, DESK)
 
 

@@ -112,7 +112,7 @@ def story():
 
 
 def watching():
-    return Watch(Rare(2), 3.0, 2, 300)
+    return Watch(Rare(2), 3.6, 2, 300)
 
 
 def test_alert_carries_what_its_chart_draws(story):
@@ -157,7 +157,7 @@ def test_foreign_state_is_refused():
 
 
 def test_new_series_joins_without_disturbing_the_old(story):
-    watch = Watch(Rare(1), 3.0, 1, 300)
+    watch = Watch(Rare(1), 3.6, 1, 300)
     replay(watch, story.times[:705], story.values[:705, :1])
     watch.resize(2)
     assert watch.alerting.tolist() == [True, False]
