@@ -53,7 +53,7 @@ def test_what_a_series_does_often_is_strange_only_once():
 def test_a_fault_moves_what_is_expected_only_slowly():
     values = load(7 * DAY)
     clean = scored(values)[0]
-    values[5 * DAY + 100 : 5 * DAY + 136] += 100  # three hours
+    values[4 * DAY + 100 : 4 * DAY + 136] += 100  # three hours of a Friday
     spoilt = scored(values)[0]
     noon, next_time = np.datetime64("2026-01-12T12:00"), np.datetime64("2026-01-12T09:30")
     assert spoilt.expect(noon)[0][0] == pytest.approx(clean.expect(noon)[0][0], abs=2)
