@@ -12,9 +12,10 @@ from scipy.stats import chi2
 from benchmarks.detectors import DAY, Kpi, kpis, rare_scores
 from data.simulate import simulate
 from features.grid import regular
-from models import DETECTORS
-from models.budget import LOWEST
-from models.replay import budget_of, stepped, tell
+from models.budget import LOWEST, Budget
+from models.rare import Rare
+from models.replay import stepped, tell
+from models.tail import PRIORS
 from models.watch import CLOSES_BELOW, Change, Watch
 
 BUDGETS = (0.5, 1.0, 4.0)
@@ -30,7 +31,6 @@ class Group(NamedTuple):
     """Series that share a budget: scores and labels (n_steps, n_series), counted from `first`."""
 
     name: str
-    detector: str
     at: np.ndarray
     scores: np.ndarray
     labels: np.ndarray
@@ -49,9 +49,8 @@ class Kept(NamedTuple):
 class Given:
     """A detector whose scores are known: it hands out a row a step."""
 
-    def __init__(self, name: str, scores: np.ndarray) -> None:
+    def __init__(self, scores: np.ndarray) -> None:
         self.scores, self.row = scores, 0
-        self.__class__ = type(name.capitalize(), (Given,), {})  # the prior goes by the name
 
     def score(self, at: np.datetime64, values: np.ndarray) -> np.ndarray:
         row: np.ndarray = self.scores[self.row]
@@ -70,9 +69,9 @@ class Given:
 
 def kept(group: Group, per_week: float, *, judged: bool) -> Kept:
     """Every step through a watch and its budget; with `judged`, true alerts are called so."""
-    given = Given(group.detector, group.scores)
+    given = Given(group.scores)
     watch = Watch(given, float("nan"), group.scores.shape[1], GRID, recent_seconds=GRID)  # type: ignore[arg-type]
-    budget = budget_of(watch, per_week)
+    budget = Budget(per_week, watch.n_series, GRID, prior=PRIORS["rare"])
     highest = np.nan_to_num(group.scores).max(axis=1)
     counted = Kept(0, 0, (group.last - group.first) * GRID / WEEK)
     low, resting = LOWEST, True
@@ -136,7 +135,7 @@ def _kpi_group(name: str, team: list[tuple[Kpi, np.ndarray]]) -> Group:
     first = max(switched(kpi) for kpi, _ in team) // GRID - begin + 1
     last = min(int(kpi.at[-1]) for kpi, _ in team) // GRID - begin + 1
     at = (begin + np.arange(n)) * GRID
-    return Group(name, "rare", at.astype("datetime64[s]"), scores, labels, first, last)
+    return Group(name, at.astype("datetime64[s]"), scores, labels, first, last)
 
 
 def desk_group(seed: int) -> Group:
@@ -149,7 +148,7 @@ def desk_group(seed: int) -> Group:
     matrix[row, column] = points.values
     begin, stop = at[0], at[-1] + np.timedelta64(GRID, "s")
     times, values = regular(at, matrix, GRID, begin, stop)
-    return _calm(f"desk {seed}", "seasonal", times, values)
+    return _calm(f"desk {seed}", times, values)
 
 
 def plain_group(seed: int, n_series: int = 20) -> Group:
@@ -165,17 +164,17 @@ def plain_group(seed: int, n_series: int = 20) -> Group:
         noise[step, 3::4] += 0.9 * noise[step - 1, 3::4]
     values = size * np.sin(2 * np.pi * (hours / 24 + phase)) * weekend + noise
     times = np.datetime64("2026-01-05", "s") + np.arange(n) * np.timedelta64(GRID, "s")
-    return _calm(f"plain {seed}", "seasonal", times, values)
+    return _calm(f"plain {seed}", times, values)
 
 
-def _calm(name: str, detector: str, times: np.ndarray, values: np.ndarray) -> Group:
-    made = DETECTORS[detector](values.shape[1], step_seconds=GRID, timezone="UTC")
+def _calm(name: str, times: np.ndarray, values: np.ndarray) -> Group:
+    made = Rare(values.shape[1], step_seconds=GRID)
     scores = np.empty(values.shape)
     for row, at in enumerate(times):
         scores[row] = made.score(at, values[row])
         made.learn(at, values[row])
     labels = np.zeros(values.shape, bool)
-    return Group(name, detector, times, scores, labels, LEARNT_WEEKS * 2016, len(times))
+    return Group(name, times, scores, labels, LEARNT_WEEKS * 2016, len(times))
 
 
 # -- the figures -----------------------------------------------------------------------------

@@ -66,7 +66,7 @@ def kpi_rows(data: Path) -> Iterator[tuple[str, Figures]]:
     """Every method's figures on the test parts, all that is tunable frozen on the train parts."""
     series, scorer = kpis(data), load(data / SCORER)
     found = [np.nan_to_num(scores) for scores in rare_scores(data)]
-    yield "Forewarn (rare)", frozen(scorer, series, found)
+    yield "Forewarn", frozen(scorer, series, found)
     averages = [moving_average(kpi.values) for kpi in series]
     yield "moving average, threshold of the train parts", frozen(scorer, series, averages)
     usual = pooled(scorer, series, averages, USUAL_LIMIT, train=False)

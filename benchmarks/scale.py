@@ -14,7 +14,6 @@ from pipelines.feeds import METRICS
 from pipelines.live import Live, new_live, packed, terms, unpacked
 
 SIZES = (1, 100, 10_000, 100_000)
-DETECTORS = ("seasonal", "rare")
 WARMED = 300  # steps before the stop-watch runs: from the second day a rhythm is followed
 TIMED = {1: 400, 100: 400, 10_000: 40, 100_000: 6}
 STEP = 300
@@ -30,9 +29,9 @@ class Cost(NamedTuple):
     restored: float
 
 
-def cost(detector: str, n_series: int, timed: int) -> Cost:
+def cost(n_series: int, timed: int) -> Cost:
     """Points a second through score, watch, learn and budget, in one process."""
-    settings = Settings(home=Path("nowhere"), metric_detector=detector, step_seconds=STEP)
+    settings = Settings(home=Path("nowhere"), step_seconds=STEP)
     live = new_live(METRICS, settings, datetime(2026, 1, 5, tzinfo=UTC))
     live.keys = [f"host{number}/cpu" for number in range(n_series)]
     live.watch.resize(n_series)
@@ -73,24 +72,20 @@ def slope(found: list[Cost]) -> float:
 
 
 COLUMNS = (
-    "detector", "series", "points a second", "state, bytes a series", "packed in s",
+    "series", "points a second", "state, bytes a series", "packed in s",
     "restored in s",
 )  # fmt: skip
 
 
 def measured() -> tuple[list[list[str]], str]:
-    """A row a detector and size, and the slopes in words."""
-    rows, slopes = [], []
-    for detector in DETECTORS:
-        found = [cost(detector, n_series, TIMED[n_series]) for n_series in SIZES]
-        rows += [cells(detector, one) for one in found]
-        slopes.append(f"{slope(found):.2f} (`{detector}`)")
-        slopes.append(f"{slope(found[2:]):.2f} from 10,000 series on")
-    return rows, ", ".join(slopes)
+    """A row a size, and the slopes in words."""
+    found = [cost(n_series, TIMED[n_series]) for n_series in SIZES]
+    slopes = f"{slope(found):.2f}, {slope(found[2:]):.2f} from 10,000 series on"
+    return [cells(one) for one in found], slopes
 
 
-def cells(detector: str, one: Cost) -> list[str]:
+def cells(one: Cost) -> list[str]:
     return [
-        detector, f"{one.n_series:,}", f"{one.points_a_second:,.0f}",
+        f"{one.n_series:,}", f"{one.points_a_second:,.0f}",
         f"{one.bytes_a_series:,.0f}", f"{one.saved:.2f}", f"{one.restored:.2f}",
     ]  # fmt: skip
