@@ -87,7 +87,7 @@ def replayed(settings: Settings, asked: Asked, step: Step) -> Done:
             keep(place, asked, told)
         write(told, chart, alerts)
         return Done(told, None, chart, alerts, saved=True)
-    files = replayed_files(asked.path, out, settings, asked.mapping, ladder, step)
+    files = replayed_files(asked.path, out, settings, asked.mapping, ladder, step, incidents or ())
     if not ladder.parts:
         return Done(None, files)
     refused = [f"{files.n_rejected:,} rows refused, see {out}"] if files.n_rejected else []
@@ -115,7 +115,7 @@ def replayed_tickets(settings: Settings, asked: Asked, step: Step) -> Done:
             settings,
             mapping=asked.mapping,
             ladder=ladder,
-            left_alone=known_windows(settings),
+            left_alone=known_windows(settings).beside(incidents or (), settings.step_seconds),
             report=report,
         ),
     )
@@ -127,7 +127,13 @@ def replayed_tickets(settings: Settings, asked: Asked, step: Step) -> Done:
 
 
 def replayed_files(
-    path: Path, out: Path, settings: Settings, mapping: dict[str, str], ladder: Ladder, step: Step
+    path: Path,
+    out: Path,
+    settings: Settings,
+    mapping: dict[str, str],
+    ladder: Ladder,
+    step: Step,
+    incidents: Sequence[Incident] = (),
 ) -> Told:
     """Replay files, none of whose scores would go where the alerts do."""
     if out / ALERTS in targets_of(path, out).values():
@@ -140,7 +146,7 @@ def replayed_files(
             settings,
             mapping=mapping,
             ladder=ladder,
-            left_alone=known_windows(settings),
+            left_alone=known_windows(settings).beside(incidents, settings.step_seconds),
             report=report,
         ),
     )
@@ -154,7 +160,7 @@ def replayed_desk(
     step: Step,
 ) -> ReplayTold:
     """Replay the stored points, beside the incidents of the file or those in the store."""
-    said = replay_desk(place, ladder, step)
+    said = replay_desk(place, ladder, step, incidents or ())
     return ladder.told(known(place) if incidents is None else incidents, [*notes, *said])
 
 
