@@ -100,8 +100,9 @@ def test_only_what_is_named_rests(tmp_path):
         place.store.put_maintenance(planned(series=[exactly("disk[0]")]))
         live = watched(place, NIGHT + 1 * HOUR)
         assert [alert.members for alert in raised(place)] == [("cpu",)]
-        states = {one.key: one.state for one in place.store.series_states(DESK)}
-    assert states == {"cpu": "alerting", "disk[0]": "muted"}
+        told = {one.key: one for one in place.store.series_states(DESK)}
+    assert {key: one.state for key, one in told.items()} == {"cpu": "alerting", "disk[0]": "muted"}
+    assert told["disk[0]"].until == planned().ends_at
     assert live.muted.tolist() == [False, True]
 
 
