@@ -123,7 +123,6 @@ def surges(data: Path) -> str:
     return told(
         "surges",
         clean=desks.N_CLEAN * (desks.WEEKS - desks.LEARNT_WEEKS),
-        per_week=desks.PER_WEEK,
         table=table(desks.COLUMNS, desks.table_rows()),
         tick=desks.tick(),
         streams=desks.STREAMS,
