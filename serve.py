@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from api import (
     alerts,
+    changes,
     forecasts,
     health,
     logs,
@@ -53,7 +54,8 @@ def create_app(
         lifespan=lambda _: running(service, poll_seconds),
     )
     app.state.service = service
-    for part in (native, similar, alerts, series, maintenance, forecasts, remote_write, health):
+    ours = (native, similar, alerts, series, maintenance, changes, forecasts, remote_write, health)
+    for part in ours:
         app.include_router(part.router)
     app.mount("/ops", page.create(settings, service.store, service.champions.all, now))
     app.add_api_route("/", to_page, include_in_schema=False)

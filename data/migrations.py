@@ -333,6 +333,21 @@ def keep_readings(connection: Connection) -> None:
     connection.execute(text(f"ALTER TABLE detections ADD COLUMN readings {kind}"))
 
 
+def keep_changes(connection: Connection) -> None:
+    """What was done to services."""
+    meta = MetaData()
+    told = Table(
+        "service_changes",
+        meta,
+        _name("id", key=True),
+        _name("desk"),
+        *(Column(name, Text, nullable=False) for name in ("title", "service", "url", "told_by")),
+        _time("at"),
+    )
+    Index("service_changes_by_desk", told.columns.desk, told.columns.at)
+    meta.create_all(connection, checkfirst=False)
+
+
 MIGRATIONS: list[Migration] = [
     create_store_tables,
     create_history_tables,
@@ -344,4 +359,5 @@ MIGRATIONS: list[Migration] = [
     create_outbox_tables,
     plan_maintenance,
     keep_readings,
+    keep_changes,
 ]

@@ -142,6 +142,19 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """Something that was done to a service: a deployment, a flag, a new certificate."""
+
+    id: str
+    desk: str
+    at: datetime
+    title: str
+    service: str = ""
+    url: str = ""
+    told_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Maintenance:
     """A time in which some series, or kinds of tickets, wake nobody and teach nothing.
 

@@ -12,6 +12,7 @@ from data import tables
 from data.database import connect
 from data.rows import Written
 from data.store_alerts import AlertRows, Detection, delete_alerts
+from data.store_changes import ChangeRows, delete_changes
 from data.store_forecasts import ForecastRows
 from data.store_keys import KeyRows
 from data.store_maintenance import MaintenanceRows, delete_maintenance
@@ -31,7 +32,16 @@ COUNTED = (
 )
 
 
-class Store(TicketRows, AlertRows, ForecastRows, OutboxRows, MaintenanceRows, KeyRows, ReplayRows):
+class Store(
+    TicketRows,
+    AlertRows,
+    ForecastRows,
+    OutboxRows,
+    MaintenanceRows,
+    ChangeRows,
+    KeyRows,
+    ReplayRows,
+):
     """All rows of all desks behind one database URL.
 
     Every write is one transaction and idempotent: done twice, it changes nothing. Processes and
@@ -63,9 +73,9 @@ class Store(TicketRows, AlertRows, ForecastRows, OutboxRows, MaintenanceRows, Ke
     def expire(self, desk: str, before: datetime) -> dict[str, int]:
         """Delete what is older than `before`; how many rows of each table went.
 
-        That is tickets opened before, with what was said of them, alerts closed before, and
-        maintenance that was over before. What was said of a ticket that the store never held goes
-        by its own time.
+        That is tickets opened before, with what was said of them, alerts closed before, changes
+        made before, and maintenance that was over before. What was said of a ticket that the store
+        never held goes by its own time.
         """
         ticket, alert = tables.tickets.columns, tables.alerts.columns
         with self.engine.begin() as connection:
@@ -74,8 +84,9 @@ class Store(TicketRows, AlertRows, ForecastRows, OutboxRows, MaintenanceRows, Ke
             gone = delete_tickets(connection, opened)
             closed = and_(alert.desk == desk, alert.closed_at < before)
             alerts = delete_alerts(connection, closed)
-            windows = delete_maintenance(connection, desk, before)
-        return {name: n + orphans.get(name, 0) for name, n in gone.items()} | alerts | windows
+            others = delete_maintenance(connection, desk, before)
+            others |= delete_changes(connection, desk, before)
+        return {name: n + orphans.get(name, 0) for name, n in gone.items()} | alerts | others
 
     def backup(self, to: Path) -> None:
         """Copy a SQLite database into the file `to` while it is in use.

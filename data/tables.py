@@ -115,6 +115,13 @@ maintenance = Table(
     *_columns(Names, "series", "categories"),
     Column("weekly", Boolean),
 )
+service_changes = Table(
+    "service_changes",
+    meta,
+    *_key("id"),
+    *_columns(Text, "desk", "title", "service", "url", "told_by"),
+    Column("at", UtcTime),
+)
 detections = Table(
     "detections",
     meta,

@@ -1,5 +1,6 @@
 """The list of alerts, one alert with its chart, and what a person says of it."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
@@ -76,6 +77,7 @@ def alert(request: Request) -> Response:
         members=found.members if len(found.members) > 1 else (),
         group=found.group_key,
         near=near(office, visitor, found),
+        changes=changes_before(office, found),
         lasts=LASTS,
         resting=resting(office, found),
         **explained(office, found),
@@ -195,6 +197,39 @@ def near(office: Office, visitor: Visitor, found: Alert) -> list[dict[str, Any]]
         for alert in reversed(around)
         if alert.id != found.id
     ]
+
+
+def changes_before(office: Office, found: Alert) -> list[dict[str, Any]]:
+    """What was changed in the two hours before, the nearest first; of the same service before all.
+
+    A change is a suspect, no more: it came before.
+    """
+    known = office.store().service_changes(
+        found.desk, found.opened_at - NEAR, found.opened_at, limit=20
+    )
+    rows = [
+        {
+            "title": one.title,
+            "service": one.service,
+            "url": one.url if one.url.startswith(("https://", "http://")) else "",
+            "lag": lag((one.at - found.opened_at).total_seconds()),
+            "same": bool(one.service) and names_service(found, one.service),
+        }
+        for one in known
+    ]
+    return sorted(rows, key=lambda row: not row["same"])
+
+
+def names_service(found: Alert, service: str) -> bool:
+    """Whether an alert's series, group or category has the service's name for a word.
+
+    >>> from types import SimpleNamespace
+    >>> alert = SimpleNamespace(key="shop.errors_per_min", members=(), group_key="")
+    >>> names_service(alert, "Shop"), names_service(alert, "hop")
+    (True, False)
+    """
+    words = re.split(r"[^a-z0-9]+", " ".join((found.key, *found.members, found.group_key)).lower())
+    return set(re.split(r"[^a-z0-9]+", service.lower())) - {""} <= set(words)
 
 
 def lag(seconds: float) -> str:

@@ -60,11 +60,15 @@ def test_revoked_key_is_refused(issued):
 @pytest.mark.parametrize(
     ("scopes", "desks", "message"),
     [
-        ([], ["it"], "scopes must be one or more of read, score, metrics, admin, got none"),
+        (
+            [],
+            ["it"],
+            "one or more of read, score, metrics, changes, admin, got none",
+        ),
         (
             ["read", "root"],
             ["it"],
-            "scopes must be one or more of read, score, metrics, admin, got root",
+            "scopes must be one or more of read, score, metrics, changes, admin, got root",
         ),
         ("read", ["it"], "scopes must be a list of names, got the single text 'read'"),
         (["read"], [], "desks must name one or more desks"),

@@ -17,7 +17,8 @@ def create(
         list[str] | None,
         typer.Option(
             "--scope",
-            help="read (alerts), score (tickets), metrics (write them) or admin (all, and more).",
+            help="read (alerts), score (tickets), metrics (write them), changes (tell of them) "
+            "or admin (all, and more).",
         ),
     ] = None,
     desk: Annotated[
