@@ -487,6 +487,7 @@ def test_openapi_names_every_route_and_loads_nothing_from_elsewhere(client):
         "/v1/alerts/{id}/explain",
         "/v1/series",
         "/v1/forecasts",
+        "/v1/changes",
         "/v1/metrics/write",
         "/api/v1/write",
         "/v1/maintenance",
