@@ -13,6 +13,7 @@ from data.database import connect
 from data.rows import Written
 from data.store_alerts import AlertRows, Detection, delete_alerts
 from data.store_forecasts import ForecastRows
+from data.store_handling import HandlingRows
 from data.store_keys import KeyRows
 from data.store_maintenance import MaintenanceRows, delete_maintenance
 from data.store_outbox import OutboxRows
@@ -31,7 +32,16 @@ COUNTED = (
 )
 
 
-class Store(TicketRows, AlertRows, ForecastRows, OutboxRows, MaintenanceRows, KeyRows, ReplayRows):
+class Store(
+    TicketRows,
+    HandlingRows,
+    AlertRows,
+    ForecastRows,
+    OutboxRows,
+    MaintenanceRows,
+    KeyRows,
+    ReplayRows,
+):
     """All rows of all desks behind one database URL.
 
     Every write is one transaction and idempotent: done twice, it changes nothing. Processes and
