@@ -9,12 +9,15 @@ from models.measures import Report
 from models.survival import Quantile
 
 Kind = Literal["time", "count", "share"]
-COLUMNS = ("", "n", "open", "median or share", "p90", "not known")
+EITHER = "median or share"
+COLUMNS = ("", "n", "open", EITHER, "p90", "not known")
+MIDDLES: dict[Kind, str] = {"time": "median", "count": "median a day", "share": "share"}
 EXPLAINED = (
     "In brackets what holds with 95 %, ? where so few cases, or so many that are not over yet, "
     "give no end; open: not over yet, and counted as such, never left out of a median."
 )
 TOO_FEW, NOT_REACHED, UNKNOWN = "too few", "not reached", "?"
+FAR = 200  # an end of so many units is told in a larger one
 REACH = 1.15  # a chart of times begins and ends this factor beyond them
 
 
@@ -118,7 +121,10 @@ def end_of(end: float, found: Quantile, kind: Kind) -> str:
         return UNKNOWN
     if kind == "share":
         return f"{100 * end:.1f}"
-    return short(end / unit_of(found.value)[0] if kind == "time" else end)
+    if kind == "count":
+        return short(end)
+    inside = end / unit_of(found.value)[0]
+    return short(inside) if inside < FAR else duration(end)
 
 
 def cells(one: Figure) -> list[str]:
@@ -129,7 +135,7 @@ def cells(one: Figure) -> list[str]:
     return [
         one.part or "all",
         f"{one.n:,}",
-        (f"{one.n_open:,}" if kind != "count" else "") + never,
+        (f"{one.n_open:,}" if kind == "time" or one.n_open else "") + never,
         estimate(one.middle, kind),
         p90,
         f"{one.n_unknown:,}" if one.n_unknown else "",
@@ -146,10 +152,14 @@ class Drawn(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """One measure: its words, its rows (cells and places), and the ends of its scale."""
+    """One measure: its words, its rows (cells and places), and the ends of its scale.
+
+    A column that says nothing of any row is left out.
+    """
 
     name: str
     word: Word
+    columns: list[str]
     rows: list[tuple[list[str], Drawn]]
     n_more: int
     ends: tuple[str, str] | None
@@ -179,9 +189,15 @@ def panel(name: str, figures: Sequence[Figure], most: int) -> Panel:
         if math.isfinite(value) and (word.kind != "time" or value > 0)
     ]
     first, last = scale(values, word.kind)
-    rows = [(cells(one), drawn(one, first, last, word.kind)) for one in shown]
+    texts = [cells(one) for one in shown]
+    kept = [at for at in range(len(COLUMNS)) if any(row[at] for row in texts)]
+    columns = [COLUMNS[at].replace(EITHER, MIDDLES[word.kind]) for at in kept]
+    rows = [
+        ([row[at] for at in kept], drawn(one, first, last, word.kind))
+        for row, one in zip(texts, shown, strict=True)
+    ]
     ends = (amount(first, word.kind), amount(last, word.kind)) if values else None
-    return Panel(name, word, rows, len(figures) - len(shown), ends)
+    return Panel(name, word, columns, rows, len(figures) - len(shown), ends)
 
 
 def scale(values: Sequence[float], kind: Kind) -> tuple[float, float]:

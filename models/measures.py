@@ -277,7 +277,7 @@ def notes_of(past: Past, n_derived: int, days: Sequence[date]) -> tuple[str, ...
     how = (
         "their words"
         if past.alike is not None
-        else "category and service: `--alike` compares their words"
+        else "category and service; forewarn report --alike goes by their words"
     )
     said = [f"Tickets are like one another by {how}"]
     if past.watched_until is None and past.incidents:

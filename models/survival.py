@@ -52,7 +52,8 @@ def quantile(seconds: np.ndarray, ended: np.ndarray, q: float) -> Quantile:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         spread = np.exp(Z * error / np.abs(np.log(going)))  # infinite where nobody goes on
         low, high = going**spread, going ** (1 / spread)
-    low, high = (np.where(going > 0, one, 0.0) for one in (low, high))
+    # Where nobody goes on the scale says nothing of how few might have.
+    low, high = np.where(going > 0, low, 0.0), np.where(going > 0, high, 1.0)
     return Quantile(_reached(at, going, 1 - q), _first(at, low, 1 - q), _first(at, high, 1 - q))
 
 

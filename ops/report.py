@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from data.past import known_span, read_past
-from models.measure_words import COLUMNS, EXPLAINED, panels, unknown
+from models.measure_words import EXPLAINED, panels, unknown
 from models.measures import LOOKBACK, By, Past, Report, Span, measured
 from ops import views
 from ops.alerts import desks_of
@@ -40,7 +40,6 @@ def report(request: Request) -> Response:
             "since": views.moment(since, office.now(), office.zone),
             "until": views.moment(until, office.now(), office.zone),
             "panels": panels(found),
-            "columns": COLUMNS,
             "explained": EXPLAINED,
             "unknown": unknown(found),
         }

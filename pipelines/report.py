@@ -13,7 +13,7 @@ import numpy as np
 
 from data.past import known_span, read_past
 from data.records import Ticket
-from models.measure_words import COLUMNS, EXPLAINED, WORDS, panels, unknown
+from models.measure_words import EXPLAINED, WORDS, panels, unknown
 from models.measures import LOOKBACK, By, Past, Report, Span, measured
 from models.recurrence import by_meaning
 from pipelines import console
@@ -126,7 +126,6 @@ def as_html(desk: str, found: Report) -> str:
     return template.render(
         heading=heading(desk, found),
         panels=panels(found),
-        columns=COLUMNS,
         explained=EXPLAINED,
         notes=found.notes,
         unknown=[word.title for word in unknown(found)],
@@ -138,7 +137,7 @@ def say(desk: str, found: Report) -> None:
     console.out.print(heading(desk, found), markup=False, style="bold")
     for panel in panels(found):
         title = f"{panel.word.title}: {panel.word.says[0].lower()}{panel.word.says[1:]}"
-        console.table(title, list(COLUMNS), [cells for cells, _ in panel.rows])
+        console.table(title, panel.columns, [cells for cells, _ in panel.rows])
         if panel.n_more:
             console.out.print(f"and {panel.n_more:,} smaller parts: --format csv has them all")
     console.out.print(EXPLAINED, style="dim", soft_wrap=False)
