@@ -348,6 +348,23 @@ def keep_changes(connection: Connection) -> None:
     meta.create_all(connection, checkfirst=False)
 
 
+def keep_handling(connection: Connection) -> None:
+    """How tickets were handled, and when a person first said anything of an alert."""
+    times = ("acknowledged_at", "first_response_at", "sla_due_at")
+    columns = [
+        *(f"{name} BIGINT" for name in times),
+        *(f"{name} BOOLEAN" for name in ("sla_met", "first_contact")),
+        *(f"{name} INTEGER" for name in ("n_reopened", "n_reassigned")),
+        "csat TEXT",
+    ]
+    for column in columns:
+        connection.execute(text(f"ALTER TABLE tickets ADD COLUMN {column}"))
+    connection.execute(text("ALTER TABLE alerts ADD COLUMN acknowledged_at BIGINT"))
+    # Of earlier ones only the last word is known, which an alert that was reopened has none of.
+    known = "UPDATE alerts SET acknowledged_at = status_at WHERE status <> 'open'"
+    connection.execute(text(known))
+
+
 MIGRATIONS: list[Migration] = [
     create_store_tables,
     create_history_tables,
@@ -360,4 +377,5 @@ MIGRATIONS: list[Migration] = [
     plan_maintenance,
     keep_readings,
     keep_changes,
+    keep_handling,
 ]

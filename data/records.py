@@ -24,7 +24,9 @@ class Ticket:
 
     `labels` holds what the desk itself wrote (category, impact, ...), as given. `requester` is a
     keyed hash, never a name. A desk that writes no titles leaves `title` empty. `resolution` is
-    what was done about it, in the words of whoever did it.
+    what was done about it, in the words of whoever did it. From `acknowledged_at` on stands how it
+    was handled, None where the desk does not say: `csat` is what the requester thought of it, as
+    given, and `first_contact` whether whoever answered first resolved it.
     """
 
     desk: str
@@ -38,6 +40,14 @@ class Ticket:
     channel: str | None = None
     requester: str | None = None
     resolution: str = ""
+    acknowledged_at: datetime | None = None
+    first_response_at: datetime | None = None
+    sla_due_at: datetime | None = None
+    sla_met: bool | None = None
+    first_contact: bool | None = None
+    n_reopened: int | None = None
+    n_reassigned: int | None = None
+    csat: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +89,8 @@ class Alert:
     label that they share (`service="checkout"`), or `key` itself where there is none. `score`,
     `observed`, `expected`, `lower` and `upper` are those of `key` at `peak_at`, when the score was
     highest; `lower` to `upper` is what the detector would have called normal.
-    `closed_at` is None while the episode lasts.
+    `closed_at` is None while the episode lasts, and `acknowledged_at` until a person says anything
+    of it for the first time.
     """
 
     id: str
@@ -103,6 +114,7 @@ class Alert:
     status_at: datetime | None = None
     group_key: str = ""
     members: tuple[str, ...] = ()
+    acknowledged_at: datetime | None = None
 
     @property
     def summary(self) -> str:

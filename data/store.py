@@ -14,6 +14,7 @@ from data.rows import Written
 from data.store_alerts import AlertRows, Detection, delete_alerts
 from data.store_changes import ChangeRows, delete_changes
 from data.store_forecasts import ForecastRows
+from data.store_handling import HandlingRows
 from data.store_keys import KeyRows
 from data.store_maintenance import MaintenanceRows, delete_maintenance
 from data.store_outbox import OutboxRows
@@ -34,6 +35,7 @@ COUNTED = (
 
 class Store(
     TicketRows,
+    HandlingRows,
     AlertRows,
     ForecastRows,
     OutboxRows,

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, get_args
 
-from sqlalchemy import ColumnElement, Connection, case, delete, func, null, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, func, literal, null, select, update
 
 from data import tables
 from data.database import EPOCH
@@ -169,7 +169,11 @@ class AlertRows(Rows):
             wanted = ", ".join(get_args(AlertStatus))
             raise ValueError(f"status must be one of {wanted}, got {status!r}")
         verdict = update(tables.alerts).where(tables.alerts.c.id == id)
-        verdict = verdict.values(status=status, status_by=by, status_at=at)
+        first = tables.alerts.c.acknowledged_at
+        acknowledged = first if status == "open" else func.coalesce(first, literal(at, first.type))
+        verdict = verdict.values(
+            status=status, status_by=by, status_at=at, acknowledged_at=acknowledged
+        )
         with self.engine.begin() as connection:
             row = connection.execute(verdict.returning(tables.alerts)).mappings().one_or_none()
             note_changes(connection, [id], at)

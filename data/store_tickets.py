@@ -262,7 +262,7 @@ def _storable(text: str) -> str:
 
 def _merge_tickets(known: Row, came: Row) -> Row:
     given = {name: label for name, label in came["labels"].items() if label}
-    kept = {name: value if value else known[name] for name, value in came.items()}
+    kept = {name: known[name] if value in (None, "") else value for name, value in came.items()}
     return kept | {"labels": {**known["labels"], **given}}
 
 

@@ -77,7 +77,10 @@ tickets = Table(
     *_columns(UtcTime, "opened_at", "resolved_at"),
     *_columns(Text, "title", "body", "channel", "requester"),
     Column("labels", Labels),
-    Column("resolution", Text),
+    *_columns(Text, "resolution", "csat"),
+    *_columns(UtcTime, "acknowledged_at", "first_response_at", "sla_due_at"),
+    *_columns(Boolean, "sla_met", "first_contact"),
+    *_columns(Integer, "n_reopened", "n_reassigned"),
 )
 changes = Table(
     "ticket_changes", meta, *_key("desk", "source", "external_id"), Column("number", BigInteger)
@@ -135,7 +138,7 @@ alerts = Table(
     meta,
     *_key("id"),
     *_columns(Text, "desk", "kind", "key", "why", "detector", "status", "status_by"),
-    *_columns(UtcTime, "opened_at", "peak_at", "closed_at", "status_at"),
+    *_columns(UtcTime, "opened_at", "peak_at", "closed_at", "status_at", "acknowledged_at"),
     *_columns(Real, "score", "threshold", "observed", "expected", "lower", "upper"),
     Column("n_tickets", Integer),
     Column("group_key", Text),

@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from data.database import UNREACHABLE
 from data.settings import Settings
 from data.store import Store
-from ops import alerts, forecasts, maintenance, replay, series, sign_in, status
+from ops import alerts, forecasts, maintenance, replay, report, series, sign_in, status
 from ops.office import Office, Served
 from ops.rendering import PLACE, rendered
 from ops.sessions import Sessions
@@ -69,6 +69,7 @@ ROUTES = [
     Route("/series", series.series),
     Route("/replay", replay.replay),
     Route("/forecasts", forecasts.forecasts),
+    Route("/report", report.report),
     Route("/status", status.status),
     Route("/static/plotly.min.js", plotly),
     Mount("/static", StaticFiles(directory=PLACE / "static", check_dir=False)),

@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from data.records import Alert, Incident
-from pipelines.feeds import TOTAL
+from models.about import GRACE as GRACE
+from models.about import is_about as is_about
 
-GRACE = timedelta(hours=2)
-"""How long after an incident's end an alert may still be about it."""
 WEEK = timedelta(weeks=1)
 
 
@@ -88,11 +87,3 @@ def compare(
     explained = {alert.id for one in found for alert in one.alerts}
     false = tuple(alert for alert in alerts if alert.id not in explained)
     return Comparison(found, false, (stop - start) / WEEK)
-
-
-def is_about(alert: Alert, incident: Incident, step: timedelta) -> bool:
-    """Whether an alert opened in the time and on a thing that an incident touched."""
-    end = (incident.ended_at or incident.onset_at) + GRACE
-    things = incident.series if alert.kind == "metric" else (*incident.categories, TOTAL)
-    touched = not {alert.key, *alert.members}.isdisjoint(things)
-    return touched and incident.onset_at <= alert.opened_at + step and alert.opened_at <= end

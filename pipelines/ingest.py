@@ -27,6 +27,7 @@ class Ingested:
     late: int = 0
     rejected: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
     rejects_path: Path | None = None
 
     @property
@@ -42,6 +43,7 @@ class Ingested:
         """Take over what a file's reject list holds."""
         self.rejected += rejects.n
         self.reasons.update(rejects.reasons)
+        self.left_out.update(rejects.left_out)
         self.rejects_path = rejects.path if rejects.n else self.rejects_path
 
 

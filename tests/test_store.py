@@ -275,9 +275,17 @@ class TestDetections:
         save(store, an_alert())
         judged = store.judge_alert("a1", "false_alarm", "ada", NOW + HOUR)
         said = {"status": "false_alarm", "status_by": "ada", "status_at": NOW + HOUR}
+        said["acknowledged_at"] = NOW + HOUR
         assert judged == an_alert(**said)
         save(store, an_alert(closed_at=NOW + HOUR))
         assert store.alert("a1") == an_alert(closed_at=NOW + HOUR, **said)
+
+    def test_only_the_first_word_on_an_alert_acknowledges_it(self, store):
+        save(store, an_alert())
+        assert store.judge_alert("a1", "open", "ada", NOW).acknowledged_at is None
+        store.judge_alert("a1", "acknowledged", "ada", NOW + HOUR)
+        later = store.judge_alert("a1", "resolved", "bob", NOW + 2 * HOUR)
+        assert (later.acknowledged_at, later.status_at) == (NOW + HOUR, NOW + 2 * HOUR)
 
     def test_verdict_on_an_unknown_alert_or_of_an_unknown_kind_is_refused(self, store):
         with pytest.raises(LookupError, match="no alert 'a9'"):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-LABELS = ("category", "subcategory", "impact", "urgency", "priority", "group")
+LABELS = ("category", "subcategory", "impact", "urgency", "priority", "group", "service")
 
 # Names as desks export them, spelled as `plain` spells them; the first that a file has counts.
 TICKET_NAMES: dict[str, tuple[str, ...]] = {
@@ -42,6 +42,27 @@ TICKET_NAMES: dict[str, tuple[str, ...]] = {
     "urgency": ("urgency",),
     "priority": ("priority", "ticket_priority", "fields_priority_name"),
     "group": ("group", "assignment_group", "group_name", "team", "assigned_group", "topic_group"),
+    "service": ("service", "business_service", "cmdb_ci", "service_name", "affected_service"),
+    "acknowledged_at": (
+        "acknowledged_at", "initially_assigned_at", "assigned_at", "acknowledged_on",
+        "date_acknowledged",
+    ),
+    "first_response_at": (
+        "first_response_at", "first_responded_at", "first_replied_at", "first_reply_at",
+        "responded_at",
+    ),
+    "sla_due_at": ("sla_due_at", "sla_due", "due_at", "resolution_due", "due_by", "due_by_time"),
+    "sla_met": ("sla_met", "made_sla", "sla_status", "resolution_status", "within_sla"),
+    "first_contact": (
+        "first_contact", "first_contact_resolution", "first_call_resolution",
+        "u_first_call_resolution", "u_first_contact_resolution", "fcr", "one_touch_resolution",
+    ),
+    "n_reopened": ("n_reopened", "reopen_count", "reopens", "reopened_count", "reopened"),
+    "n_reassigned": ("n_reassigned", "reassignment_count", "reassignments"),
+    "csat": (
+        "csat", "satisfaction_score", "satisfaction_rating_score", "satisfaction_rating",
+        "ticket_satisfaction_score", "customer_satisfaction_rating", "satisfaction",
+    ),
 }  # fmt: skip
 POINT_NAMES: dict[str, tuple[str, ...]] = {
     "timestamp": ("timestamp", "time", "at", "ts", "datetime", "date"),

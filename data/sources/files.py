@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,6 +23,7 @@ from data.sources.columns import (
     find_columns,
     plain,
 )
+from data.sources.handling import handling
 from data.sources.opening import find_files, stem
 from data.sources.rejects import Rejects
 from data.sources.tables import read_chunks
@@ -185,7 +187,8 @@ class _Reading(NamedTuple):
 def _tickets(chunk: Chunk, columns: Mapping[str, str], reading: _Reading) -> Iterator[Ticket]:
     opened, why_opened = _moments(chunk, columns.get("opened_at"), reading.times)
     resolved, why_resolved = _moments(chunk, columns.get("resolved_at"), reading.times)
-    for i, line in enumerate(chunk.lines):
+    handled = handling(chunk, columns, reading.times, reading.rejects)
+    for i, (line, how) in enumerate(zip(chunk.lines, handled, strict=True)):
         row = chunk.row(i)
         why = {"opened_at": why_opened[i], "resolved_at": why_resolved[i]}
         why["resolved_at"] = "" if why["resolved_at"] == EMPTY else why["resolved_at"]
@@ -194,7 +197,7 @@ def _tickets(chunk: Chunk, columns: Mapping[str, str], reading: _Reading) -> Ite
             shown = row | dict.fromkeys(_of(columns, "requester"), "<requester>")
             reading.rejects.add(line, columns[bad], why[bad], shown)
         else:
-            yield _ticket(row, columns, reading, opened[i], resolved[i])
+            yield replace(_ticket(row, columns, reading, opened[i], resolved[i]), **how)
 
 
 def _moments(

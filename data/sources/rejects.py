@@ -25,6 +25,7 @@ class Rejects:
         self.path = path
         self.n = 0
         self.reasons: Counter[str] = Counter()
+        self.left_out: Counter[str] = Counter()
         self._file: TextIO | None = None
 
     def add(self, line: int | None, field: str, reason: str, row: Mapping[str, str] | str) -> None:
@@ -33,6 +34,10 @@ class Rejects:
         self.reasons[f"{field} {reason}".strip()] += 1
         if self.path is not None:
             self._write({"line": line, "field": field, "reason": reason, "row": _masked(row)})
+
+    def leave(self, field: str, reason: str) -> None:
+        """Note that `field` of a row cannot be used, but that the row can without it."""
+        self.left_out[f"{field} {reason}"] += 1
 
     def _write(self, entry: dict[str, object]) -> None:
         if self._file is None:

@@ -75,6 +75,8 @@ def say_ingested(what: str, done: "Ingested") -> None:
         out.print(f"  [yellow]{done.rejected:,} rows refused[/]: {reasons}")
         if done.rejects_path:
             out.print(f"  They stand, masked, in {relative(done.rejects_path)}")
+    for reason, n in done.left_out.most_common(3):
+        out.print(f"  {n:,} values left out, their rows kept: {reason}", markup=False)
 
 
 def relative(path: Path | None) -> str:
