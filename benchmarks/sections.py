@@ -115,6 +115,12 @@ def budgets(data: Path) -> str:
     return told("budgets", table=table(weekly.COLUMNS, weekly.rows(data)))
 
 
+def measures(data: Path) -> str:
+    from benchmarks import measures as log
+
+    return told("measures", table=log.markdown(log.reported(data)))
+
+
 def surges(data: Path) -> str:
     from benchmarks import council
     from benchmarks import surges as desks
@@ -254,6 +260,9 @@ SECTIONS = {
         "As many false alerts as were allowed", ("metrics/aiops_kpi.parquet",), budgets
     ),
     "surges": Section("Surges of tickets", ("surge/nycomplaints_daily.csv",), surges),
+    "measures": Section(
+        "The measures of a real desk", ("tickets/uci_incident_event_log.csv.gz",), measures
+    ),
     "scale": Section("Many series: speed, memory and restart", (), scale),
     "ingest": Section("Ingest: speed and memory", (), ingest),
     "kills": Section("Killed at random moments", (), kills),
