@@ -72,7 +72,7 @@ def put_incidents(store: Store, desk: str) -> None:
         )
         if minutes is not None:
             alerts.append(alert(number, desk, category, onset + minutes * MINUTE - STEP))
-    false = alert(9, desk, "mail", incidents[1].onset_at)
+    false = alert(9, desk, "mail", incidents[-1].onset_at)  # else it would be found
     store.put_incidents(incidents)
     store.save_detection(desk, "surge", FEBRUARY + 7 * DAY, b"", [*alerts, false])
     for minutes, one in enumerate(alerts, start=1):

@@ -66,6 +66,11 @@ def test_every_measure_is_what_counting_on_fingers_gives(desk):
     assert told == {name: pytest.approx(figures) for name, figures in WHOLE.items()}
 
 
+def test_volume_counts_whole_days_alone(desk):
+    found = json.loads(desk("report", "--since", "2026-02-05T12:00:00", "--format", "json")[1])
+    assert found["n_days"] == 5, "half of the fifth of February and of the eleventh is none"
+
+
 def test_a_part_with_few_cases_has_its_count_and_no_figure(desk):
     found = report(desk, "--by", "service")["figures"]
     exchange = {one["measure"]: one for one in found if one["part"] == "exchange"}
