@@ -17,7 +17,7 @@ SERVERS := chromium prometheus prometheus-alertmanager
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check serve up bench bench-triage bench-metrics servers notebooks clean
+.PHONY: help demo test check serve up bench bench-triage bench-metrics bench-surges servers notebooks clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ bench-triage: $(INSTALLED) ## measure the ticket models alone, from the raw file
 bench-metrics: $(INSTALLED) ## measure the metric detectors and budgets alone: under half an hour
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m benchmarks metrics budgets scale
+
+bench-surges: $(INSTALLED) ## measure how soon surges of tickets are found: under half an hour
+	$(BIN)/python -m benchmarks surges
 
 servers: ## what only Debian's packages hold, for tests on the real thing: chromium, Prometheus and its Alertmanager
 	@missing=$$(for one in $(SERVERS); do command -v $$one >/dev/null || echo $$one; done); \

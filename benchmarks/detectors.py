@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -121,7 +122,8 @@ def river(values: np.ndarray) -> np.ndarray:
 
     scorer, scores = GaussianScorer(window_size=1440), np.zeros(len(values))
     for row, value in enumerate(values.tolist()):
-        scores[row] = scorer.score_one(None, value)
+        with suppress(TypeError):  # its variance of equal values may come out below 0
+            scores[row] = scorer.score_one(None, value)
         scorer.learn_one(None, value)
     return scores
 

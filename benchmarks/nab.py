@@ -24,6 +24,7 @@ PUBLISHED = (
     ("CAD OSE, published scores", "69.2", "–"),
     ("random cut forest, published scores", "51.4", "–"),
 )
+EPISODE_SECONDS = 3600
 COLUMNS = (
     "NAB", "crossed", "second half", "first half", "own rule: standard, low FP, low FN",
 )  # fmt: skip
@@ -83,7 +84,27 @@ def _clock(times: np.ndarray, values: np.ndarray, meta: object) -> np.ndarray:
     return clock_at(seconds, max(int(np.median(np.diff(seconds))), 1))
 
 
-def scored(name: str, scorer: ModuleType, files: list[Any], given: object) -> Scores:
+def news(seconds: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """The scores that a pager would tell: within an hour only what is as high as the last told.
+
+    NAB counts every point beyond the threshold, and an episode that lasts is one alert.
+
+    >>> news(np.arange(6) * 1800, np.array([3.0, 2.0, 4.0, 1.0, 3.9, 3.0]))
+    array([3., 0., 4., 0., 0., 3.])
+    """
+    told, peak, at = np.zeros(len(scores)), 0.0, -np.inf
+    for row, (second, score) in enumerate(zip(seconds.tolist(), scores.tolist(), strict=True)):
+        if score >= peak or second - at > EPISODE_SECONDS:
+            told[row], peak, at = score, score, second
+    return told
+
+
+def scored(name: str, scorer: ModuleType, files: list[Any], raw: dict[str, np.ndarray]) -> Scores:
+    """Every method's scores are told alike."""
+    given = {
+        one.name: news(one.ts.astype("datetime64[s]").astype(np.int64), raw[one.name])
+        for one in files
+    }
     crossed = (float(score) for score in scorer.crossed(files, given))
     own = tuple(float(scorer.score(files, given, profile)[0]) for profile in scorer.PROFILES)
     return Scores(name, *crossed, own)

@@ -115,6 +115,22 @@ def budgets(data: Path) -> str:
     return told("budgets", table=table(weekly.COLUMNS, weekly.rows(data)))
 
 
+def surges(data: Path) -> str:
+    from benchmarks import council
+    from benchmarks import surges as desks
+    from models.surge import WINDOW_MINUTES
+
+    return told(
+        "surges",
+        clean=desks.N_CLEAN * (desks.WEEKS - desks.LEARNT_WEEKS),
+        table=table(desks.COLUMNS, desks.table_rows()),
+        tick=desks.tick(),
+        streams=desks.STREAMS,
+        windows=len(WINDOW_MINUTES),
+        **council.measured(data)._asdict(),
+    )
+
+
 def scale(data: Path) -> str:
     from benchmarks import scale as many
 
@@ -237,6 +253,7 @@ SECTIONS = {
     "budgets": Section(
         "As many false alerts as were allowed", ("metrics/aiops_kpi.parquet",), budgets
     ),
+    "surges": Section("Surges of tickets", ("surge/nycomplaints_daily.csv",), surges),
     "scale": Section("Many series: speed, memory and restart", (), scale),
     "ingest": Section("Ingest: speed and memory", (), ingest),
     "kills": Section("Killed at random moments", (), kills),

@@ -13,6 +13,7 @@ class Columns:
     """
 
     warmup: float
+    common: bool = False  # whether series are held against what all of them have in common
     _state: dict[str, np.ndarray]
 
     def _blank(self, n: int) -> dict[str, np.ndarray]:

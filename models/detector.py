@@ -15,6 +15,10 @@ class Detector(Protocol):
     """
 
     @property
+    def common(self) -> bool:
+        """Whether series are held against what all of them have in common."""
+
+    @property
     def missing(self) -> np.ndarray:
         """How many points each series must still show before it gets a score, (n_series,)."""
 

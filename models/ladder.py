@@ -18,13 +18,14 @@ def rung(
     detector: str = "Retold",
     left_out: np.ndarray | None = None,
     floors: Floors | None = None,
+    strict: bool = False,
 ) -> Replayed:
     """A replay under `budget` false alerts a week that scores nothing anew.
 
     `seen` is any replay of `values` (n_steps, n_series) at `times` (n_steps,) by a detector of
     the class `detector`. It does not know the threshold, so its scores are those of every budget.
     What is `left_out` (n_steps, n_series) counts towards no threshold, and what `floors` hold back
-    opens nothing.
+    opens nothing. `strict`: see models/budget.py.
 
     >>> from models.rare import Rare
     >>> times = np.datetime64("2026-01-05") + np.arange(7 * 288) * np.timedelta64(300, "s")
@@ -39,7 +40,7 @@ def rung(
     retold = type(detector, (Retold,), {})(seen, times)
     watch = Watch(retold, np.nan, seen.scores.shape[1], step_seconds, recent_seconds=step_seconds)
     watch.floors = floors
-    return replay(watch, times, values, budget_per_week=budget, left_out=left_out)
+    return replay(watch, times, values, budget_per_week=budget, strict=strict, left_out=left_out)
 
 
 class Retold:

@@ -191,7 +191,8 @@ class Rare(Columns):
         ready = state["seen"][NONE] >= self.warmup
         centre = np.where(ready, view.chosen(view.base + state["far"]) + state["origin"], np.nan)
         reach = USUAL_SIGMAS * view.far_scale
-        positive = state["low"] + state["origin"] >= 0  # what never was negative stays so
+        nothing = (-state["origin"]).astype(np.float32)  # as exactly as the lowest is kept
+        positive = state["low"] >= nothing  # what never was negative stays so
         lower = np.minimum(np.maximum(centre - reach, np.where(positive, 0.0, -np.inf)), centre)
         return centre, lower, centre + reach
 

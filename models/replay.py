@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.budget import Budget
+from models.budget import YOUNG_SECONDS, Budget
 from models.tail import PRIORS
 from models.watch import Change, Watch
 
@@ -38,6 +38,7 @@ def replay(
     values: np.ndarray,
     *,
     budget_per_week: float | None = None,
+    strict: bool = False,
     muted: np.ndarray | None = None,
     left_out: np.ndarray | None = None,
     judge: Judge | None = None,
@@ -47,6 +48,7 @@ def replay(
 
     With `budget_per_week` the watch's threshold is set anew once a day from the scores until
     then, as a desk without history would do it; in a series' first two days it does not alert.
+    A `strict` budget is that of ticket counts (models/budget.py), whose series are never young.
     What `judge` says of an alert that closes is told to the budget, which forgives true ones.
     What is `muted` (n_steps, n_series) is neither scored nor learnt: maintenance. What is
     `left_out` (the same shape) may alert, and the budget hears nothing of it: known incidents.
@@ -65,7 +67,7 @@ def replay(
     scores, expected, lower, upper = seen = np.full((4, n_steps, n_series), np.nan)
     alerting, thresholds = np.zeros((n_steps, n_series), bool), np.full(n_steps, np.nan)
     changes: list[Change] = []
-    budget = None if budget_per_week is None else budget_of(watch, budget_per_week)
+    budget = None if budget_per_week is None else budget_of(watch, budget_per_week, strict)
     for step in range(n_steps):
         off, unheard = (None if mask is None else mask[step] for mask in (muted, left_out))
         told = stepped(watch, budget, times[step], values[step], off, unheard)
@@ -79,10 +81,18 @@ def replay(
     return Replayed(scores, expected, lower, upper, alerting, thresholds, changes)
 
 
-def budget_of(watch: Watch, per_week: float) -> Budget:
+def budget_of(watch: Watch, per_week: float, strict: bool = False) -> Budget:
     """A budget for a watch that has seen nothing, with the prior of its detector."""
     prior = PRIORS.get(type(watch.detector).__name__.lower())
-    return Budget(per_week, watch.n_series, watch.step_seconds, prior=prior)
+    young_seconds = 0 if strict else YOUNG_SECONDS
+    return Budget(
+        per_week,
+        watch.n_series,
+        watch.step_seconds,
+        prior=prior,
+        young_seconds=young_seconds,
+        strict=strict,
+    )
 
 
 def stepped(

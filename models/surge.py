@@ -15,14 +15,17 @@ from features.rhythm import (
 from models.columns import Columns
 
 HOURS = 168  # of the week
-WINDOW_MINUTES = (15, 30, 60, 120, 240)
+WINDOW_MINUTES = (15, 30, 60, 120, 240, 360)
 PROFILE_HALF_LIFE = 8.0  # weeks
 LEVEL_HALF_LIFE = 14.0 * DAY_SECONDS
-TODAY_HALF_LIFE = 8.0 * 3600
+TODAY_HALF_LIFE, TODAY_LAG = 8.0 * 3600, 4 * 3600  # today's trend must not hide an outbreak
+COMMON_HALF_LIFE = 1.5 * 3600  # of how busy the whole desk is right now
+COMMON_MOST = 1.25  # more than this at once is no busy hour: it is to be told
 DISPERSION_HALF_LIFE = 28.0 * DAY_SECONDS
 PRIOR_TICKETS = 10.0  # what an hour of the week must show before it is believed by itself
-PRIOR_LEVEL = 30.0  # the same for the ratio of late to usual
+PRIOR_LEVEL, PRIOR_COMMON = 30.0, 60.0  # the same for the ratios of late to usual
 FIRST_PHI, PHI_WEIGHT = 0.05, 200.0  # dispersion to start from, and its weight in squared tickets
+DAMPED = 0.35  # of the dispersion: all of it takes more evidence away than chance adds
 TAMED_ABOVE = 3.0  # evidence from which an outbreak is learnt as less than it is
 USUAL_SIGMAS = 3.0
 
@@ -32,10 +35,11 @@ class Surge(Columns):
 
     `values` are the tickets of one step, one column a category. What is usual is a rate for
     each hour of the week, drawn towards the same hour of other days where tickets are few,
-    times how busy the last two weeks have been, and this day up to four hours ago. The score is
-    max over windows of [n ln(n/m) - (n - m)] / (1 + phi m), 0 where no window has more than
-    usual: a likelihood ratio against any excess, divided by how much wilder than Poisson the
-    desk's own counts are.
+    times how busy the last two weeks have been, this day up to four hours ago, and the whole desk
+    in the last hour or two (up to a quarter more: a desk that doubles is told). The score is
+    max over windows of [n ln(n/m) - (n - m)] / (1 + .35 phi m), 0 where no window has more than
+    usual: a likelihood ratio against any excess, damped by how much wilder than Poisson the
+    category's own counts are in windows as long.
 
     Parameters
     ----------
@@ -49,6 +53,9 @@ class Surge(Columns):
         Local dates parted by commas ("2026-12-25,2026-12-26") that the week takes for Sundays.
     warmup_days
         Days a category must have been counted before it gets a score.
+    desks
+        How many desks the series belong to, as many to each, side by side; one desk's total may be
+        among its series.
 
     Examples
     --------
@@ -66,6 +73,8 @@ class Surge(Columns):
     a scan statistic.
     """
 
+    common = True
+
     def __init__(
         self,
         n_series: int,
@@ -73,30 +82,37 @@ class Surge(Columns):
         timezone: str = "UTC",
         warmup_days: float = 7.0,
         days_off: str = "",
+        desks: int = 1,
     ) -> None:
         if step_seconds < 1:
             raise ValueError(f"step_seconds must be at least 1, got {step_seconds}")
         self.step_seconds = step_seconds
+        self.desks = desks
         self.warmup = warmup_days * DAY_SECONDS / step_seconds
         self.zone = calendar(timezone, days_off)
         steps = [max(round(minutes * 60 / step_seconds), 1) for minutes in WINDOW_MINUTES]
         self.windows = np.unique(steps)
-        self.hour_row = int(np.flatnonzero(self.windows >= min(3600 // step_seconds, steps[-1]))[0])
+        self.longest = int(self.windows[-1])
+        self.lag = max(round(TODAY_LAG / step_seconds), 1)
         self._set(self._blank(n_series))
 
     def _blank(self, n: int) -> dict[str, np.ndarray]:
-        longest = int(self.windows[-1])
+        n_windows = len(self.windows)
+        phi = np.array([FIRST_PHI * PHI_WEIGHT, PHI_WEIGHT])[:, None, None]
         return {
             "seen": np.zeros(n),
+            "last": np.full(n, np.nan),  # the step learnt last, counted from 1970
             "tickets": np.zeros((HOURS, n)),
             "steps": np.zeros((HOURS, n)),
             "level": np.zeros((2, n)),  # decayed tickets, and those expected by the profile
             "today": np.zeros((2, n)),
-            "phi": np.stack([np.full(n, FIRST_PHI * PHI_WEIGHT), np.full(n, PHI_WEIGHT)]),
-            "counts": np.zeros((longest, n)),  # the last steps, newest last
-            "usual": np.zeros((longest, n)),
-            "base": np.zeros((longest, n)),  # expected without regard to today
-            "tame": np.zeros((longest, n)),  # the counts as they were believed
+            "common": np.zeros((2, n)),  # the same for every series of a desk
+            "phi": np.tile(phi, (1, n_windows, n)),
+            "counts": np.zeros((self.longest, n)),  # of the last steps, each in its place
+            "usual": np.zeros((self.longest, n)),
+            "windowed": np.zeros((2, n_windows, n)),  # of both, in each window less its newest step
+            "tame": np.zeros((self.lag, n)),  # the counts as they were believed
+            "base": np.zeros((self.lag, n)),  # expected without regard to the day so far
         }
 
     # -- the protocol ------------------------------------------------------------------------
@@ -110,33 +126,47 @@ class Surge(Columns):
     def expect(self, at: np.datetime64) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         ready = self._state["seen"] >= self.warmup
         usual = np.where(ready, self._usual(at), np.nan)
-        reach = USUAL_SIGMAS * np.sqrt(usual * (1 + self._phi() * usual))
+        reach = USUAL_SIGMAS * np.sqrt(usual * (1 + self._phi()[0] * usual))
         return usual, np.maximum(usual - reach, 0.0), usual + reach
 
     def learn(self, at: np.datetime64, values: np.ndarray) -> Self:
         came = np.isfinite(values)
         if not came.any():
             return self
-        values = np.where(came, values, 0.0)
-        usual = self._usual(at)
+        now = _step(at, self.step_seconds)
+        self._empty_missed(now)
+        values, usual = np.where(came, values, 0.0), np.where(came, self._usual(at), 0.0)
         n, m = self._windowed(values, usual)
+        ready = self._state["seen"] >= self.warmup
         believed = np.minimum(1, TAMED_ABOVE / np.maximum(self._evidence(n, m).max(axis=0), 1e-9))
-        tame = usual + believed * (values - usual)
-        tame = np.where(self._state["seen"] >= self.warmup, tame, values)
-        base = usual / self._busy("today")
-        self._learn_level(at, tame, came)
-        self._learn_phi(n[self.hour_row], m[self.hour_row], came)
+        tame = np.where(ready, usual + believed * (values - usual), values)
+        base = np.where(came, self._base(at), 0.0)
+        self._learn_level(at, now, tame, base * self._common(), came)
+        self._learn_common(np.stack([tame, base]) * (came & ready))
+        self._learn_phi(n, m, came)
         self._learn_profile(at, tame, came)
-        self._shift({"counts": values, "usual": usual, "base": base, "tame": tame}, came)
+        self._shift(now, np.stack([values, usual]))
         self._state["seen"] = self._state["seen"] + came
+        self._state["last"] = np.where(came, float(now), self._state["last"])
         return self
 
     # -- what is usual -----------------------------------------------------------------------
 
     def _usual(self, at: np.datetime64) -> np.ndarray:
         """Tickets expected in the step at `at`, shape (n_series,)."""
-        usual: np.ndarray = self._profile(at) * self._busy("level") * self._busy("today")
+        usual: np.ndarray = self._base(at) * self._common() * self._busy("today")
         return usual
+
+    def _base(self, at: np.datetime64) -> np.ndarray:
+        """The same without regard to today."""
+        base: np.ndarray = self._profile(at) * self._busy("level")
+        return base
+
+    def _common(self) -> np.ndarray:
+        tickets, expected = self._state["common"]
+        ratio: np.ndarray = (tickets + PRIOR_COMMON) / (expected + PRIOR_COMMON)
+        ratio = np.minimum(ratio, COMMON_MOST)
+        return ratio
 
     def _busy(self, name: str) -> np.ndarray:
         tickets, expected = self._state[name]
@@ -162,6 +192,7 @@ class Surge(Columns):
         return _shrunk(tickets[hour], steps[hour], group)
 
     def _phi(self) -> np.ndarray:
+        """How much wilder than Poisson: the variance of n is m + phi m^2; (n_windows, n_series)."""
         top, bottom = self._state["phi"]
         phi: np.ndarray = np.maximum(top / bottom, 0.0)
         return phi
@@ -170,48 +201,73 @@ class Surge(Columns):
 
     def _windowed(self, values: np.ndarray, usual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Tickets and expected tickets of every window that ends with this step."""
-        longest = self.windows[-1]
-        n = np.cumsum(np.concatenate([values[None], self._state["counts"][:0:-1]]), axis=0)
-        m = np.cumsum(np.concatenate([usual[None], self._state["usual"][:0:-1]]), axis=0)
-        last = np.minimum(self.windows, longest) - 1
-        return n[last], np.maximum(m[last], 1e-9)
+        n, m = self._state["windowed"]
+        return n + values, np.maximum(m + usual, 1e-9)
 
     def _evidence(self, n: np.ndarray, m: np.ndarray) -> np.ndarray:
         """Likelihood ratio of `n` tickets against the mean `m`, damped by the dispersion."""
         ratio = np.maximum(n, 1e-9) / m
-        evidence: np.ndarray = (n * np.log(ratio) - (n - m)) / (1 + self._phi() * m)
+        evidence: np.ndarray = (n * np.log(ratio) - (n - m)) / (1 + DAMPED * self._phi() * m)
         return evidence
 
     # -- learning ----------------------------------------------------------------------------
 
-    def _learn_level(self, at: np.datetime64, tame: np.ndarray, came: np.ndarray) -> None:
-        state = self._state
+    def _learn_level(
+        self, at: np.datetime64, now: int, tame: np.ndarray, base: np.ndarray, came: np.ndarray
+    ) -> None:
+        state, row = self._state, now % self.lag
         ready = came & (state["seen"] >= self.warmup)
-        profile = self._profile(at)
         keep = 0.5 ** (self.step_seconds / LEVEL_HALF_LIFE)
-        now = np.stack([tame, profile])
-        state["level"] = np.where(ready, keep * state["level"] + now, state["level"])
-        # What leaves the longest window: today's trend must not hide today's outbreak.
+        new = np.stack([tame, self._profile(at)])
+        state["level"] = np.where(ready, keep * state["level"] + new, state["level"])
         keep = 0.5 ** (self.step_seconds / TODAY_HALF_LIFE)
-        left = np.stack([state["tame"][0], state["base"][0]])
+        left = np.stack([state["tame"][row], state["base"][row]])
         state["today"] = np.where(ready, keep * state["today"] + left, state["today"])
+        state["tame"][row] = np.where(came, tame, 0)
+        state["base"][row] = base
 
-    def _shift(self, newest: dict[str, np.ndarray], came: np.ndarray) -> None:
-        for name, new in newest.items():
-            ring = self._state[name]
-            self._state[name] = np.where(came, np.concatenate([ring[1:], new[None]]), ring)
+    def _learn_common(self, now: np.ndarray) -> None:
+        """How busy the desk is right now, tame tickets against those expected: all categories."""
+        keep = 0.5 ** (self.step_seconds / COMMON_HALF_LIFE)
+        known = self._state["common"].reshape(2, self.desks, -1).max(axis=2)  # new ones have 0
+        sums = keep * known + now.reshape(2, self.desks, -1).sum(axis=2)
+        self._state["common"] = np.repeat(sums, now.shape[1] // self.desks, axis=1)
+
+    def _shift(self, now: int, newest: np.ndarray) -> None:
+        """Put the newest step into its place, and move every window on by one."""
+        state = self._state
+        for ring, windowed, new in zip(
+            (state["counts"], state["usual"]), state["windowed"], newest, strict=True
+        ):
+            ring[now % self.longest] = new
+            windowed += new - ring[(now + 1 - self.windows) % self.longest]
+
+    def _empty_missed(self, now: int) -> None:
+        """Steps that nobody learnt count as without tickets, of which none were expected."""
+        state = self._state
+        last = np.nanmax(state["last"], initial=-np.inf)
+        if not 1 < now - last < np.inf:
+            return
+        for name, length in (("counts", self.longest), ("usual", self.longest),
+                             ("tame", self.lag), ("base", self.lag)):  # fmt: skip
+            missed = np.arange(max(int(last) + 1, now - length), now) % length
+            state[name][missed] = 0
+        rows = (now - 1 - np.arange(self.longest)) % self.longest  # the newest first
+        for ring, windowed in zip(("counts", "usual"), state["windowed"], strict=True):
+            sums = np.cumsum(state[ring][rows], axis=0)
+            windowed[:] = np.where(self.windows[:, None] > 1, sums[self.windows - 2], 0)
 
     def _learn_phi(self, n: np.ndarray, m: np.ndarray, came: np.ndarray) -> None:
-        """Moment estimate of the dispersion of an hour's count, outliers pulled in to 3 sigmas."""
+        """Moment estimate of the dispersion in each window, outliers pulled in to 3 sigmas."""
         state = self._state
         ready = came & (state["seen"] >= self.warmup)
         spread = m * (1 + self._phi() * m)
         excess = np.minimum((n - m) ** 2, 9 * spread) - m
         keep = 0.5 ** (self.step_seconds / DISPERSION_HALF_LIFE)
-        share = self.step_seconds / 3600  # windows of an hour overlap
-        prior = (1 - keep) * PHI_WEIGHT * np.array([[FIRST_PHI], [1.0]])
-        now = np.stack([excess, m**2]) * share + prior
-        state["phi"] = np.where(ready, keep * state["phi"] + now, state["phi"])
+        prior = (1 - keep) * PHI_WEIGHT * np.array([FIRST_PHI, 1.0])[:, None, None]
+        overlap = np.minimum(self.step_seconds / 3600, 1.0)
+        new = np.stack([excess, m**2]) * overlap + prior
+        state["phi"] = np.where(ready, keep * state["phi"] + new, state["phi"])
 
     def _learn_profile(self, at: np.datetime64, tame: np.ndarray, came: np.ndarray) -> None:
         state, hour = self._state, int(slot_of_week(at, HOURS, self.zone))
@@ -229,3 +285,8 @@ def _shrunk(tickets: np.ndarray, steps: np.ndarray, towards: np.ndarray) -> np.n
     """A rate, as if `PRIOR_TICKETS` tickets had been seen beforehand at the rate `towards`."""
     rate: np.ndarray = (tickets + PRIOR_TICKETS) / (steps + PRIOR_TICKETS / towards)
     return rate
+
+
+def _step(at: np.datetime64, step_seconds: int) -> int:
+    """Which step since 1970 this is."""
+    return int(at.astype("datetime64[s]").astype(np.int64)) // step_seconds

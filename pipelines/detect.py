@@ -24,6 +24,7 @@ from pipelines.windows import windows_of
 from pipelines.workspace import Workspace
 
 SETTLE = timedelta(weeks=2)  # what a surge scores in its youth says little about its old age
+AHEAD = timedelta(weeks=1)  # that windows are looked up for, to say until when they last
 LOOK_BACK = timedelta(weeks=12)  # how much history a detector begins with
 RELEARN = timedelta(hours=1)  # how often one without a threshold looks for it anew
 JUDGED: tuple[AlertStatus, ...] = ("acknowledged", "resolved", "false_alarm")  # by a person
@@ -91,7 +92,7 @@ def advance(place: Workspace, live: Live, until: datetime, report: Report = sile
     """
     step = place.settings.step_seconds
     until, changed = floor(until, step), {}
-    live.windows = windows_of(place, live.kind, live.watermark, until)
+    live.windows = windows_of(place, live.kind, live.watermark, until + AHEAD)
     tell_judged(place, live)
     total = n_spans(live.watermark, until, step)
     for done, steps in enumerate(feed(place, live.kind, live.watermark, until), start=1):

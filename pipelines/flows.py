@@ -38,7 +38,6 @@ from pipelines.console import Report, silent
 from pipelines.courier import Sent
 from pipelines.in_force import in_force
 from pipelines.measure import reliability_of
-from pipelines.windows import known_windows
 from pipelines.workspace import workspace
 
 T = TypeVar("T")
@@ -188,24 +187,11 @@ def forecast(until: datetime | None = None) -> forecasting.Foretold:
     return found
 
 
-@flow(name="replay-tickets")
-def replay(
-    path: str,
-    out: str,
-    mapping: dict[str, str] | None = None,
-    budget: float | None = None,
-) -> replaying.Told:
-    """Tell from a file which surges would have fired."""
+@flow(name="replay-tickets", validate_parameters=False)
+def replay(asked: replays.Asked, budget: float | None = None) -> replays.Done:
+    """Tell from a ticket file what each budget would have raised."""
     allowed = replaying.with_budget(in_force(settings()), budget)
-    told = step(
-        "replay tickets",
-        lambda _: replaying.replay_tickets(
-            Path(path), Path(out), allowed, mapping=mapping, left_alone=known_windows(allowed)
-        ),
-    )
-    table = [{"alerts": told.n_alerts, "weeks": round(told.weeks, 2), "rows": told.n_points}]
-    create_table_artifact(key="replay-tickets", table=table, description="What would have fired")
-    return told
+    return told_as_table("replay-tickets", replays.replayed_tickets(allowed, asked, step))
 
 
 @flow(name="replay-metrics", validate_parameters=False)
@@ -213,12 +199,15 @@ def replay_budgets(asked: replays.Asked | None = None, budget: float | None = No
     """Tell what each budget would have raised: from files, or from the desk's own points."""
     allowed = replaying.with_budget(in_force(settings()), budget)
     done = replays.replayed(allowed, asked or replays.Asked(), step)
+    return told_as_table("replay-metrics", done)
+
+
+def told_as_table(key: str, done: replays.Done) -> replays.Done:
+    """What was told, as a table of the run."""
     if done.ladder:
         names = replay_words.columns(done.ladder)
         rows = [dict(zip(names, row, strict=True)) for row in replay_words.budget_rows(done.ladder)]
-        create_table_artifact(
-            key="replay-metrics", table=rows, description=replay_words.heading(done.ladder)
-        )
+        create_table_artifact(key=key, table=rows, description=replay_words.heading(done.ladder))
     return done
 
 

@@ -17,9 +17,10 @@ from models.replay import Replayed
 from pipelines.alerts import utc
 from pipelines.console import Report, silent
 from pipelines.detect import SETTLE
-from pipelines.feeds import DETECTOR_OF, METRICS, instant
+from pipelines.feeds import DETECTOR_OF, METRICS, TICKETS, TOTAL, Kind, instant
 from pipelines.found import GRACE, WEEK, Comparison, Found, compare
-from pipelines.ladder_alerts import alerts_of
+from pipelines.ladder_alerts import Numbers, alerts_of
+from pipelines.live import budget_of
 
 BUDGETS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
@@ -70,14 +71,17 @@ class Ladder:
     budgets: tuple[float, ...]
     marked: float
     since: datetime | None = None
+    kind: Kind = METRICS
     parts: list[Part] = field(default_factory=list)
     n_points: int = 0
 
     @classmethod
-    def of(cls, settings: Settings, since: datetime | None = None) -> "Ladder":
+    def of(
+        cls, settings: Settings, since: datetime | None = None, kind: Kind = METRICS
+    ) -> "Ladder":
         """The usual budgets, and the one that is set, which is marked."""
-        marked = settings.metric_budget
-        return cls(settings, tuple(sorted({*BUDGETS, marked})), marked, since)
+        marked = budget_of(kind, settings)
+        return cls(settings, tuple(sorted({*BUDGETS, marked})), marked, since, kind)
 
     def add(
         self,
@@ -89,18 +93,19 @@ class Ladder:
         report: Report = silent,
         left_out: np.ndarray | None = None,
         floors: Floors | None = None,
+        numbers: Numbers | None = None,
     ) -> None:
         """Take in what a detector said of `values` (n_steps, n_series) at `times` (n_steps,).
 
         What is `left_out` (n_steps, n_series) counts towards no threshold; what `floors` hold back
-        opens nothing.
+        opens nothing. `numbers` are those that an alert tells, where they are not the values'.
         """
         self.n_points += int(np.isfinite(values).sum())
         alerts, known = {}, np.zeros(len(times), bool)
-        detector = DETECTORS[DETECTOR_OF[METRICS]].__name__
+        detector, strict = DETECTORS[DETECTOR_OF[self.kind]].__name__, self.kind == TICKETS
         for done, budget in enumerate(self.budgets, start=1):
-            told = rung(seen, times, values, step, budget, detector, left_out, floors)
-            alerts[budget] = alerts_of(told, times, keys, self.settings)
+            told = rung(seen, times, values, step, budget, detector, left_out, floors, strict)
+            alerts[budget] = alerts_of(told, times, keys, self.settings, self.kind, numbers)
             known |= np.isfinite(told.thresholds)
             report(done, len(self.budgets))
         judged = times[known & (times >= self._first(times))]
@@ -129,7 +134,7 @@ class Ladder:
         judged, left_out = self.judged(incidents or ())
         compared = {budget: self.compared(budget, judged) for budget in self.budgets}
         return ReplayTold(
-            detector=DETECTOR_OF[METRICS],
+            detector=DETECTOR_OF[self.kind],
             marked=self.marked,
             step_seconds=int(min(part.step for part in self.parts).total_seconds()),
             start=min(part.start for part in self.parts),
@@ -155,10 +160,7 @@ class Ladder:
         One that names neither series nor categories may be told by any series.
         """
         keys = {key for part in self.parts for key in part.keys}
-        named = [
-            one if one.series or one.categories else replace(one, series=tuple(sorted(keys)))
-            for one in incidents
-        ]
+        named = [self._named(one, keys) for one in incidents]
         touching = [one for one in named if keys & set(one.series)]
         within = [one for one in touching if any(self._spans(part, one) for part in self.parts)]
         left_out = [
@@ -170,6 +172,15 @@ class Ladder:
             for n, why_out in left_out
             if n
         ]
+
+    def _named(self, incident: Incident, keys: set[str]) -> Incident:
+        """The incident with the series, here of `keys`, that may tell of it."""
+        if not incident.series and not incident.categories:
+            every = tuple(sorted(keys))
+            return replace(incident, series=every, categories=every)
+        if self.kind == TICKETS:
+            return replace(incident, series=(*incident.categories, TOTAL))
+        return incident
 
     def _spans(self, part: Part, incident: Incident) -> bool:
         touched = set(part.keys) & set(incident.series)

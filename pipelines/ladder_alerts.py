@@ -1,6 +1,6 @@
 """The episodes of a replay as the alerts they would have been: one for what belongs together."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from zoneinfo import ZoneInfo
@@ -13,7 +13,10 @@ from features.labels import group_of
 from models.replay import Replayed
 from models.watch import Change
 from pipelines.alerts import Told, alert_id, since_told, utc, why
-from pipelines.feeds import DETECTOR_OF, METRICS
+from pipelines.episodes import ALERT_KINDS
+from pipelines.feeds import DETECTOR_OF, METRICS, Kind
+
+Numbers = Callable[[Change], Told]
 
 
 @dataclass
@@ -28,15 +31,25 @@ class Together:
 
 
 def alerts_of(
-    told: Replayed, times: np.ndarray, keys: list[str], settings: Settings
+    told: Replayed,
+    times: np.ndarray,
+    keys: list[str],
+    settings: Settings,
+    kind: Kind = METRICS,
+    numbers: Numbers | None = None,
 ) -> list[Alert]:
-    """The alerts of a replay, each as it stood at its end, in the order they opened."""
-    zone = ZoneInfo(settings.timezone)
-    return [
-        alert_of(one, float(told.thresholds[np.searchsorted(times, one.lead.opened_at)]), keys,
-                 settings, zone)
-        for one in together(told.changes, keys, settings.group_by)
-    ]  # fmt: skip
+    """The alerts of a replay, each as it stood at its end, in the order they opened.
+
+    `numbers` are what is told of an episode's peak; without it, what was observed and expected.
+    """
+    found = []
+    for one in together(told.changes, keys, settings.group_by):
+        opened = np.searchsorted(times, one.lead.opened_at)
+        lead = Told(one.lead.observed, one.lead.expected, one.lead.lower, one.lead.upper)
+        at_peak = numbers(one.lead) if numbers else lead
+        threshold = float(told.thresholds[opened])
+        found.append(alert_of(one, threshold, keys, settings, kind, at_peak))
+    return found
 
 
 def together(changes: Sequence[Change], keys: list[str], by: Sequence[str]) -> list[Together]:
@@ -79,17 +92,16 @@ def is_of(change: Change, lead: Change) -> bool:
 
 
 def alert_of(
-    one: Together, threshold: float, keys: list[str], settings: Settings, zone: ZoneInfo
+    one: Together, threshold: float, keys: list[str], settings: Settings, kind: Kind, told: Told
 ) -> Alert:
     """What a person would have been told."""
-    lead, key = one.lead, keys[one.lead.series]
+    lead, key, zone = one.lead, keys[one.lead.series], ZoneInfo(settings.timezone)
     opened_at, peak_at = utc(lead.opened_at), utc(lead.peak_at)
-    told = Told(lead.observed, lead.expected, lead.lower, lead.upper)
     last = one.closed.closed_at if one.closed else None
     return Alert(
-        id=alert_id(settings.desk, "metric", key, opened_at),
+        id=alert_id(settings.desk, ALERT_KINDS[kind], key, opened_at),
         desk=settings.desk,
-        kind="metric",
+        kind=ALERT_KINDS[kind],
         key=key,
         opened_at=opened_at,
         peak_at=peak_at,
@@ -97,8 +109,8 @@ def alert_of(
         score=lead.score,
         threshold=threshold,
         **told._asdict(),
-        detector=DETECTOR_OF[METRICS],
-        why=why("metric", key, peak_at, told, zone) + since_told(lead, zone),
+        detector=DETECTOR_OF[kind],
+        why=why(ALERT_KINDS[kind], key, peak_at, told, zone) + since_told(lead, zone),
         group_key=one.group,
         members=tuple(dict.fromkeys(keys[series] for series in one.members)),
     )

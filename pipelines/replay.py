@@ -252,10 +252,11 @@ def replay_tickets(
     settings: Settings,
     *,
     mapping: dict[str, str] | None = None,
+    ladder: Ladder | None = None,
     left_alone: LeftAlone = NOTHING,
     report: Report = silent,
 ) -> Told:
-    """Replay a ticket file; one row an alert is written to `out`."""
+    """Replay a ticket file; one row an alert is written to `out`, and `ladder` takes it in."""
     check_apart(path, [out])
     told = Told(n_files=1)
     with Rejects(rejects_beside(out.parent, path)) as rejects:
@@ -289,16 +290,22 @@ def replay_tickets(
         n_series=len(keys),
         step_seconds=step,
     )
+    masks = left_alone.masks(TICKETS, keys, times)
     found = replay(
         watch,
         times,
         values,
         budget_per_week=settings.ticket_budget,
-        **left_alone.masks(TICKETS, keys, times),
+        strict=True,
+        **masks,
         progress=report,
     )
     count(told, found, "surge", keys, times)
     shown = Shown(keys, times, by_the_hour(values, found, step))
+    if ladder is not None:
+        ladder.add(
+            found, times, values, keys, step, left_out=masks.get("left_out"), numbers=shown.at
+        )
     tickets = Tickets(at, np.array(labels), np.timedelta64(step, "s"))
     write_alerts(found.changes, shown, tickets, out, ZoneInfo(settings.timezone))
     return told

@@ -27,10 +27,13 @@ MOST_CELLS = 15_000_000  # steps times series at once: about 1.2 GB
 FEW_FILLED = 0.6  # of the steps with a point: with fewer the grid is too fine for the points
 
 
-def replay_desk(place: Workspace, ladder: Ladder, step: Step) -> list[str]:
+def replay_desk(
+    place: Workspace, ladder: Ladder, step: Step, incidents: Sequence[Incident] = ()
+) -> list[str]:
     """Replay the stored points of twelve weeks, or those since `ladder.since` and as many before.
 
-    What is to be said of it, such as that the desk holds more than fits into memory.
+    `incidents` set no threshold, beside those of the store. What is to be said of the replay, such
+    as that the desk holds more than fits into memory.
     """
     settings, span = place.settings, place.history.span(place.settings.desk)
     if span is None:
@@ -61,7 +64,7 @@ def replay_desk(place: Workspace, ladder: Ladder, step: Step) -> list[str]:
         )
     watch = watch_of(settings, len(keys), seconds)
     watch.floors = floors_of(read_floors(settings.metric_floors), keys)
-    masks = left_alone(place).masks(METRICS, keys, times)
+    masks = left_alone(place).beside(incidents, seconds).masks(METRICS, keys, times)
     seen = step("replay", lambda report: replay(watch, times, values, **masks, progress=report))
     step(
         "budgets",

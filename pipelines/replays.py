@@ -12,10 +12,10 @@ from data.replays import ReplayTold
 from data.settings import Settings
 from data.store_replays import Replay
 from pipelines.console import Step
-from pipelines.feeds import METRICS
+from pipelines.feeds import METRICS, TICKETS
 from pipelines.ladder import Ladder
 from pipelines.ladder_figure import check_chart, write_chart
-from pipelines.replay import Told, replay_metrics, targets_of
+from pipelines.replay import Told, replay_metrics, replay_tickets, targets_of
 from pipelines.replay_desk import incidents_of, known, replay_desk
 from pipelines.windows import known_windows
 from pipelines.workspace import Workspace, workspace
@@ -87,7 +87,7 @@ def replayed(settings: Settings, asked: Asked, step: Step) -> Done:
             keep(place, asked, told)
         write(told, chart, alerts)
         return Done(told, None, chart, alerts, saved=True)
-    files = replayed_files(asked.path, out, settings, asked.mapping, ladder, step)
+    files = replayed_files(asked.path, out, settings, asked.mapping, ladder, step, incidents or ())
     if not ladder.parts:
         return Done(None, files)
     refused = [f"{files.n_rejected:,} rows refused, see {out}"] if files.n_rejected else []
@@ -99,8 +99,41 @@ def replayed(settings: Settings, asked: Asked, step: Step) -> Done:
     return Done(told, files, chart, alerts, asked.save)
 
 
+def replayed_tickets(settings: Settings, asked: Asked, step: Step) -> Done:
+    """Replay a ticket file, of which `asked.out` takes the alerts; the chart goes beside it."""
+    if asked.path is None or asked.out is None:
+        raise ValueError("wanted a ticket file, and --out with the CSV for its alerts")
+    path, out, chart = asked.path, asked.out, asked.chart or asked.out.with_suffix(".svg")
+    check_chart(chart)
+    ladder = Ladder.of(settings, asked.since, TICKETS)
+    incidents, notes = incidents_of(asked.incidents, settings) if asked.incidents else (None, [])
+    files = step(
+        "replay tickets",
+        lambda report: replay_tickets(
+            path,
+            out,
+            settings,
+            mapping=asked.mapping,
+            ladder=ladder,
+            left_alone=known_windows(settings).beside(incidents or (), settings.step_seconds),
+            report=report,
+        ),
+    )
+    if not ladder.parts:
+        return Done(None, files, alerts=out)
+    told = ladder.told(incidents, notes)
+    write_chart(told, chart)
+    return Done(told, files, chart, out)
+
+
 def replayed_files(
-    path: Path, out: Path, settings: Settings, mapping: dict[str, str], ladder: Ladder, step: Step
+    path: Path,
+    out: Path,
+    settings: Settings,
+    mapping: dict[str, str],
+    ladder: Ladder,
+    step: Step,
+    incidents: Sequence[Incident] = (),
 ) -> Told:
     """Replay files, none of whose scores would go where the alerts do."""
     if out / ALERTS in targets_of(path, out).values():
@@ -113,7 +146,7 @@ def replayed_files(
             settings,
             mapping=mapping,
             ladder=ladder,
-            left_alone=known_windows(settings),
+            left_alone=known_windows(settings).beside(incidents, settings.step_seconds),
             report=report,
         ),
     )
@@ -127,7 +160,7 @@ def replayed_desk(
     step: Step,
 ) -> ReplayTold:
     """Replay the stored points, beside the incidents of the file or those in the store."""
-    said = replay_desk(place, ladder, step)
+    said = replay_desk(place, ladder, step, incidents or ())
     return ladder.told(known(place) if incidents is None else incidents, [*notes, *said])
 
 

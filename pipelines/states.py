@@ -1,11 +1,12 @@
 """How each series stands: learning, watching, alerting, flapping, silent or ended."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from data.records import SeriesState, SeriesStateName
+from features.windows import matching
 from models.silence import Silence
 from pipelines.feeds import SILENCE, TICKETS
 
@@ -53,7 +54,21 @@ def state_of(live: "Live", desk: str, series: int, name: SeriesStateName) -> Ser
     until = None
     if name == "learning" and live.watching:
         until = live.watermark + timedelta(seconds=float(seconds_learning(live)[series]))
+    if name == "muted":
+        until = muted_until(live, live.keys[series])
     return SeriesState(desk, live.keys[series], name, live.watermark, until)
+
+
+def muted_until(live: "Live", key: str) -> datetime | None:
+    """When the last of the windows that a series is in now ends; None where none is known."""
+    now = np.datetime64(int(live.watermark.timestamp()), "s")
+    last = now - np.timedelta64(live.watch.step_seconds, "s")  # the step that was muted
+    ends = [
+        one.end
+        for one in live.windows
+        if one.start <= last < one.end and matching(one.globs, [key])[0]
+    ]
+    return datetime.fromtimestamp(int(max(ends).astype("M8[s]").astype(int)), UTC) if ends else None
 
 
 def seconds_learning(live: "Live") -> np.ndarray:

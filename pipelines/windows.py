@@ -39,19 +39,16 @@ def maintenance_of(place: Workspace, kind: Kind, start: datetime, stop: datetime
 def incidents_of(place: Workspace, kind: Kind, start: datetime, stop: datetime) -> list[Window]:
     """The incidents that were declared, each until half an hour after its end."""
     step = place.settings.step_seconds
-    return [
-        Window(instant(floor(begin, step)), instant(end), globs)
-        for begin, end, one in declared(place, stop)
-        if end > start and (globs := incident_globs(kind, one))
-    ]
+    known = place.store.incidents(place.settings.desk, until=stop)
+    return [one for one in incident_windows(known, kind, step) if one.end > instant(start)]
 
 
-def declared(place: Workspace, stop: datetime) -> Iterator[tuple[datetime, datetime, Incident]]:
-    """The incidents that somebody declared, and how long each is taken to have lasted."""
-    for one in place.store.incidents(place.settings.desk, until=stop):
-        if one.origin == "declared":
-            end = one.ended_at + SETTLES if one.ended_at else one.onset_at + LONGEST
-            yield one.onset_at, end, one
+def incident_windows(known: Sequence[Incident], kind: Kind, step: int) -> Iterator[Window]:
+    """Those that somebody declared, as long as each is taken to have lasted."""
+    for one in known:
+        end = one.ended_at + SETTLES if one.ended_at else one.onset_at + LONGEST
+        if one.origin == "declared" and (globs := incident_globs(kind, one)):
+            yield Window(instant(floor(one.onset_at, step)), instant(end), globs)
 
 
 def incident_globs(kind: Kind, one: Incident) -> tuple[str, ...]:
@@ -74,6 +71,15 @@ class LeftAlone(NamedTuple):
             "muted": muted(self.maintenance.get(kind, ()), keys, times),
             "left_out": muted(self.incidents.get(kind, ()), keys, times),
         }
+
+    def beside(self, known: Sequence[Incident], step_seconds: int) -> "LeftAlone":
+        """With these incidents too."""
+        return self._replace(
+            incidents={
+                kind: [*self.incidents.get(kind, ()), *incident_windows(known, kind, step_seconds)]
+                for kind in JUDGED
+            }
+        )
 
 
 NOTHING = LeftAlone({}, {})

@@ -17,7 +17,7 @@ from pipelines.detect import advance, begin, resume, save
 from pipelines.feeds import METRICS, SILENCE, TICKETS, TOTAL
 from pipelines.live import Outdated
 from pipelines.replay import replay_metrics
-from pipelines.windows import left_alone, windows_of
+from pipelines.windows import NOTHING, left_alone, windows_of
 from tests.desk import DESK, STEP, between, placed, rows_of, table, wave, with_fault
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -100,8 +100,9 @@ def test_only_what_is_named_rests(tmp_path):
         place.store.put_maintenance(planned(series=[exactly("disk[0]")]))
         live = watched(place, NIGHT + 1 * HOUR)
         assert [alert.members for alert in raised(place)] == [("cpu",)]
-        states = {one.key: one.state for one in place.store.series_states(DESK)}
-    assert states == {"cpu": "alerting", "disk[0]": "muted"}
+        told = {one.key: one for one in place.store.series_states(DESK)}
+    assert {key: one.state for key, one in told.items()} == {"cpu": "alerting", "disk[0]": "muted"}
+    assert told["disk[0]"].until == planned().ends_at
     assert live.muted.tolist() == [False, True]
 
 
@@ -321,3 +322,15 @@ def test_tickets_on_what_rests_wake_nobody_and_the_rhythm_stays(tmp_path):
     assert keys["usual"] == keys["storm"]
     for array, same in zip(known["usual"].values(), known["storm"].values(), strict=True):
         np.testing.assert_array_equal(array[..., of], same[..., of])
+
+
+def test_incidents_of_a_file_set_no_threshold_either():
+    begins = datetime(2026, 1, 19, 9, tzinfo=UTC)
+    known = [incident(begins, begins + HOUR, series=("cpu",), categories=("VPN",))]
+    alone = NOTHING.beside(known, 900)
+    times = np.datetime64("2026-01-19T08:30") + np.arange(9) * np.timedelta64(15, "m")
+    masks = alone.masks(METRICS, ["cpu", "disk"], times)
+    assert masks["muted"] is None
+    assert masks["left_out"][:, 0].tolist() == [False] * 2 + [True] * 6 + [False]
+    assert not masks["left_out"][:, 1].any()
+    assert alone.masks(TICKETS, ["VPN"], times)["left_out"].any()

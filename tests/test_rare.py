@@ -75,6 +75,13 @@ def test_constant_series_is_calm_and_its_first_change_is_not():
     assert scores[390, 0] > 4
 
 
+def test_what_never_was_negative_is_not_expected_to_be():
+    errors = np.random.default_rng(2).poisson(0.5, (3 * DAY, 1)) * 0.1
+    errors[0] = 0.3  # all else is kept relative to it
+    detector, _ = scored(errors)
+    assert detector.expect(times(3 * DAY + 1)[-1])[1][0] == 0
+
+
 def test_a_large_level_loses_no_precision():
     values = load(3 * DAY)
     values[-1] += 100

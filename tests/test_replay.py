@@ -8,7 +8,9 @@ import pytest
 
 from data.points import Points
 from data.settings import Settings
+from pipelines import console
 from pipelines.replay import ALERT_COLUMNS, POINT_COLUMNS, replay_metrics, replay_tickets
+from pipelines.replays import Asked, replayed_tickets
 from tests.desk import files, rows_of, table, wave, with_fault
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -170,3 +172,30 @@ def test_a_ticket_file_is_never_overwritten(tmp_path):
     path = table(tmp_path / "t.csv", ("created_at", "category"), opened(1))
     with pytest.raises(ValueError, match="would overwrite"):
         replay_tickets(path, path, Settings())
+
+
+def test_a_ladder_of_budgets_tells_which_known_incidents_tickets_would_have_found(tmp_path):
+    surge_at = START + 24 * DAY + timedelta(hours=10)
+    path = table(tmp_path / "t.csv", ("created_at", "category"), opened(26, surge_at))
+    end = surge_at + timedelta(hours=1)
+    known = table(
+        tmp_path / "known.csv",
+        ("title", "onset_at", "ended_at", "categories"),
+        [
+            ("Printers down", surge_at.isoformat(), end.isoformat(), "printer"),
+            ("Another", surge_at.isoformat(), end.isoformat(), "nothing of it"),
+        ],
+    )
+    asked = Asked(path, tmp_path / "alerts.csv", incidents=known)
+    done = replayed_tickets(Settings(), asked, console.quiet)
+    told = done.ladder
+    assert [one.budget for one in told.budgets] == [0.5, 1, 2, 4, 8]
+    assert told.marked == Settings().ticket_budget
+    alerts = [one.n_alerts for one in told.budgets]
+    assert alerts == sorted(alerts)
+    marked = next(one for one in told.budgets if one.budget == told.marked)
+    assert marked.n_found >= 1
+    assert 0 < marked.median_minutes.value <= 30
+    about = [one for one in told.fired_at(told.marked) if one.series == "printer" and one.incident]
+    assert "tickets on printer in the hour to" in about[0].why
+    assert (tmp_path / "alerts.svg").read_text().startswith("<?xml")

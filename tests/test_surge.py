@@ -80,3 +80,76 @@ def test_wild_counts_are_judged_milder_than_poisson_ones(calm):
     wild = rng.poisson(usual(4 * WEEK) * moods).astype(float)
     at, burst = times(4 * WEEK)[-1] + 300 + np.timedelta64(12, "h"), np.array([14.0])
     assert run(wild)[0].score(at, burst)[0] < run(calm)[0].score(at, burst)[0]
+
+
+@pytest.fixture(scope="module")
+def desk():
+    """Twenty kinds of tickets and their total, four weeks."""
+    rng = np.random.default_rng(8)
+    kinds = rng.poisson(usual(4 * WEEK)[:, None] * np.ones(20)).astype(float)
+    return np.concatenate([kinds.sum(axis=1, keepdims=True), kinds], axis=1)
+
+
+NOON = 3 * WEEK + DAY + 144
+
+
+def scored_at(desk, last):
+    """Scores at bin `last`, everything before it learnt."""
+    detector = Surge(desk.shape[1])
+    for at, counts in zip(times(last), desk, strict=False):
+        detector.learn(at, counts)
+    return detector.score(times(last + 1)[-1], desk[last])
+
+
+def busier(desk, factor, first, seed=1):
+    """The same desk with so many times the tickets of every kind for three hours."""
+    counts, extra = desk.copy(), usual(4 * WEEK)[first : first + 36] * (factor - 1)
+    more = np.random.default_rng(seed).poisson(extra[:, None] * np.ones(20))
+    counts[first : first + 36, 1:] += more
+    counts[:, 0] = counts[:, 1:].sum(axis=1)
+    return counts
+
+
+def test_a_busy_afternoon_of_the_whole_desk_is_no_surge_of_each_kind(desk):
+    counts = busier(desk, 1.25, NOON)
+    alone = Surge(1)
+    for at, count in zip(times(NOON + 35), counts[:, 1], strict=False):
+        alone.learn(at, np.array([count]))
+    by_itself = alone.score(times(NOON + 36)[-1], counts[NOON + 35, [1]])[0]
+    among_others = scored_at(counts, NOON + 35)[1:]
+    assert among_others[0] < by_itself
+    assert among_others.max() < 8
+
+
+def test_a_desk_that_doubles_is_told(desk):
+    counts = busier(desk, 2, NOON)
+    assert scored_at(counts, NOON + 11)[0] > 3 * scored_at(desk, NOON + 11).max()
+
+
+def test_steps_that_nobody_learnt_are_in_no_window(calm):
+    detector, last = run(calm[: 3 * WEEK])[0], times(3 * WEEK)[-1]
+    after = last + np.timedelta64(3600, "s") + np.arange(5) * np.timedelta64(300, "s")
+    for at in after:
+        detector.learn(at, np.array([3.0]))
+    told = detector.state()
+    n, m = told["windowed"][:, np.flatnonzero(detector.windows == 24)[0], 0]
+    known = calm[3 * WEEK - 7 : 3 * WEEK].sum()  # two hours less the newest step, and the gap
+    assert n == pytest.approx(5 * 3 + known)
+    rows = (after.astype(np.int64) // 300) % detector.longest
+    assert m == pytest.approx(told["usual"][rows, 0].sum() + sums_before(told, last, 7, detector))
+
+
+def sums_before(told, last, n_steps, detector):
+    rows = (int(last.astype(np.int64)) // 300 - np.arange(n_steps)) % detector.longest
+    return told["usual"][rows, 0].sum()
+
+
+def test_desks_side_by_side_keep_to_themselves(desk):
+    two, one = Surge(42, desks=2), Surge(21)
+    busy = busier(desk, 1.25, 2 * WEEK)
+    for at, counts, others in zip(times(2 * WEEK + 40), desk, busy, strict=False):
+        two.learn(at, np.concatenate([counts, others]))
+        one.learn(at, counts)
+    at, row = times(2 * WEEK + 41)[-1], desk[2 * WEEK + 40]
+    together = two.score(at, np.concatenate([row, row]))
+    np.testing.assert_allclose(together[:21], one.score(at, row))

@@ -18,7 +18,6 @@ from pipelines.commands.shared import (
 
 if TYPE_CHECKING:
     from data.replays import ReplayTold
-    from pipelines.replay import Told
     from pipelines.replays import Done
 
 SHOWN = 10  # alerts that are printed; all stand in the CSV
@@ -109,7 +108,7 @@ def say_json(done: "Done") -> None:
     typer.echo(json.dumps(told, ensure_ascii=False, indent=2))
 
 
-def say_done(done: "Done", folder: Path) -> None:
+def say_done(done: "Done", folder: Path | None) -> None:
     """The ladder as a table, the strongest alerts, and where the rest stands."""
     from data import replay_words as words
     from pipelines.console import out, table
@@ -131,7 +130,7 @@ def say_done(done: "Done", folder: Path) -> None:
             out.print(f"! {note}", markup=False)
     for what, where in (
         ("Row by row", folder if done.files else None),
-        ("Alerts of all budgets", done.alerts),
+        ("Alerts of all budgets" if folder else "Alerts", done.alerts),
         ("Chart", done.chart),
     ):
         if where is not None:
@@ -157,48 +156,51 @@ def say_fired(told: "ReplayTold") -> None:
 def replay_tickets(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(help="A ticket file: created_at and category suffice.")],
-    out: Annotated[Path, typer.Option(help="The CSV for the alerts.")],
+    out: Annotated[Path, typer.Option(help="The CSV for the alerts; the chart goes beside it.")],
     budget: Annotated[
-        float | None, typer.Option(help="False alerts a week, all categories together.")
+        float | None,
+        typer.Option(help="The budget to mark: false alerts a week, all categories together."),
     ] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(help="Count alerts from this time on, UTC; what came before is learnt from."),
+    ] = None,
+    incidents: Annotated[
+        Path | None,
+        typer.Option(
+            help="Known incidents (title, onset_at; ended_at, categories): which would be found, "
+            "how soon."
+        ),
+    ] = None,
+    chart: Annotated[
+        Path | None, typer.Option(help="Where the chart goes: .svg, .png or .html.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print all of it as JSON, and nothing else.")
+    ] = False,
     maps: Maps = None,
     flow: Flow = False,
 ) -> None:
-    """Tell which surges of tickets would have fired, and when.
+    """Tell which surges of tickets would have fired, for budgets of 0.5 to 8 false alerts a week.
 
-    Example: forewarn replay tickets export.csv --out alerts.csv --budget 1
+    The CSV has the alerts of the budget that is marked: opened_at, closed_at, kind, key, score,
+    n_tickets, why.
+
+    Example: forewarn replay tickets export.csv --out alerts.csv --budget 1 --incidents known.csv
     """
     from pipelines import console
     from pipelines.in_force import in_force
-    from pipelines.replay import replay_tickets as run
     from pipelines.replay import with_budget
-    from pipelines.windows import known_windows
+    from pipelines.replays import Asked, replayed_tickets
 
     settings = with_budget(in_force(settings_of(context)), budget)
-    mapping = mapping_of(maps)
+    began = since.replace(tzinfo=UTC) if since else None
+    asked = Asked(path, out, mapping_of(maps), began, incidents, chart)
     if as_flow(context, flow):
-        told = run_flow(context, "replay", str(path), str(out), mapping, budget)
+        done = run_flow(context, "replay", asked, budget)
     else:
-        with console.progress("replay") as report:
-            told = run(
-                path,
-                out,
-                settings,
-                mapping=mapping,
-                left_alone=known_windows(settings),
-                report=report,
-            )
-    say_told(told, settings.ticket_budget, out)
-
-
-def say_told(told: "Told", budget: float, out: Path) -> None:
-    """How many alerts there would have been, beside what the budget allows."""
-    from pipelines.console import out as console
-
-    refused = f", {told.n_rejected:,} rows refused" if told.n_rejected else ""
-    console.print(f"{told.n_points:,} rows of {told.n_files:,} files replayed{refused}")
-    console.print(
-        f"{told.n_alerts:,} alerts would have fired over {told.weeks:.1f} weeks; "
-        f"a budget of {budget:g} false alerts a week allows {budget * told.weeks:.1f} false ones"
-    )
-    console.print(f"Row by row: {relative(out.absolute())}")
+        done = replayed_tickets(settings, asked, console.shown)
+    if as_json:
+        say_json(done)
+    else:
+        say_done(done, None)
