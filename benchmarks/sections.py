@@ -189,6 +189,12 @@ def remote_write(data: Path) -> str:
     return told("remote_write", series=f"{written.N_SERIES:,}", kills=written.N_KILLS, table=table)
 
 
+def measures(data: Path) -> str:
+    from benchmarks import measures as desk
+
+    return told("measures", **desk.measured(data))
+
+
 SECTIONS = {
     "incidents": Section("Incidents found on simulated desks", (), incidents),
     "triage": Section(
@@ -254,6 +260,9 @@ SECTIONS = {
         "As many false alerts as were allowed", ("metrics/aiops_kpi.parquet",), budgets
     ),
     "surges": Section("Surges of tickets", ("surge/nycomplaints_daily.csv",), surges),
+    "measures": Section(
+        "Measures of a real desk", ("tickets/uci_incident_event_log.csv.gz",), measures
+    ),
     "scale": Section("Many series: speed, memory and restart", (), scale),
     "ingest": Section("Ingest: speed and memory", (), ingest),
     "kills": Section("Killed at random moments", (), kills),
