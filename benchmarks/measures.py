@@ -18,13 +18,14 @@ from benchmarks.priority import EVENTS
 from benchmarks.triage import existing
 from data.settings import Settings
 from data.sources.files import read_table
-from models.measure_words import COLUMNS, WORDS, cells
+from models.measure_words import COLUMNS, WORDS, cells, estimate
 from models.measures import Report
 from pipelines.ingest import ingest_tickets
 from pipelines.report import report
 from pipelines.workspace import workspace
 
 UNTOUCHED = ("New", "-100")  # states of a ticket that nobody has taken on; -100 is none
+UNKNOWN = "?"  # as the log writes it
 RESOLVED = ("Resolved", "Closed")
 KEPT = (
     "number", "opened_at", "acknowledged_at", "resolved_at", "category", "subcategory", "cmdb_ci",
@@ -33,6 +34,7 @@ KEPT = (
 )  # fmt: skip
 FORMAT = "%d/%m/%Y %H:%M"
 SHOWN = 5  # categories
+THIN = datetime(2016, 6, 1, tzinfo=UTC)  # from here on the log has a ticket or two a day
 
 
 def tickets_of(events: pd.DataFrame) -> pd.DataFrame:
@@ -47,14 +49,14 @@ def tickets_of(events: pd.DataFrame) -> pd.DataFrame:
     taken = first_event(ordered[~ordered["incident_state"].isin(UNTOUCHED)])
     done = first_event(ordered[ordered["incident_state"].isin(RESOLVED)])
     last = ordered.groupby("number").tail(1).set_index("number")
-    said = last["resolved_at"].where(last["resolved_at"] != "?")
+    said = last["resolved_at"].where(last["resolved_at"] != UNKNOWN)
     times = {
         "opened_at": last["opened_at"],
         "acknowledged_at": taken,
         "resolved_at": said.fillna(done),
     }
     plain = {name: iso(column) for name, column in times.items()}
-    return last.assign(**plain).reset_index()[list(KEPT)]
+    return last.assign(**plain).reset_index()[list(KEPT)].replace(UNKNOWN, "")
 
 
 def first_event(ordered: pd.DataFrame) -> pd.Series:
@@ -72,14 +74,26 @@ def reduced(path: Path) -> pd.DataFrame:
     return tickets_of(pd.concat(read_table(path), ignore_index=True))
 
 
-def reported(folder: Path) -> Report:
-    """The measures by category, by the way that a user goes: a file, `ingest`, `report`."""
+def measured(folder: Path) -> dict[str, object]:
+    """The figures by category, by the way that a user goes: a file, `ingest`, `report`."""
+    events = pd.concat(read_table(existing(folder, EVENTS)), ignore_index=True)
+    tickets, last = tickets_of(events), events.groupby("number").tail(1)
     with tempfile.TemporaryDirectory() as home:
         file = Path(home) / "tickets.csv"
-        reduced(existing(folder, EVENTS)).to_csv(file, index=False)
+        tickets.to_csv(file, index=False)
         with workspace(Settings(home=Path(home))) as place:
             ingest_tickets(place, file)
-            return report(place, "category", datetime.now(UTC))
+            now = datetime.now(UTC)
+            found = report(place, "category", now)
+            spring = report(place, "category", now, until=THIN)
+    return {
+        "tickets": len(tickets),
+        "shown": SHOWN,
+        "table": markdown(found),
+        "services": int((tickets["cmdb_ci"] != "").sum()),
+        "unresolved": int((last["resolved_at"] == UNKNOWN).sum()),
+        "spring": estimate(spring.of("volume")[0].middle, "count"),
+    }
 
 
 def markdown(found: Report) -> str:

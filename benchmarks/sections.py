@@ -115,12 +115,6 @@ def budgets(data: Path) -> str:
     return told("budgets", table=table(weekly.COLUMNS, weekly.rows(data)))
 
 
-def measures(data: Path) -> str:
-    from benchmarks import measures as log
-
-    return told("measures", table=log.markdown(log.reported(data)))
-
-
 def surges(data: Path) -> str:
     from benchmarks import council
     from benchmarks import surges as desks
@@ -195,6 +189,12 @@ def remote_write(data: Path) -> str:
     return told("remote_write", series=f"{written.N_SERIES:,}", kills=written.N_KILLS, table=table)
 
 
+def measures(data: Path) -> str:
+    from benchmarks import measures as desk
+
+    return told("measures", **desk.measured(data))
+
+
 SECTIONS = {
     "incidents": Section("Incidents found on simulated desks", (), incidents),
     "triage": Section(
@@ -261,7 +261,7 @@ SECTIONS = {
     ),
     "surges": Section("Surges of tickets", ("surge/nycomplaints_daily.csv",), surges),
     "measures": Section(
-        "The measures of a real desk", ("tickets/uci_incident_event_log.csv.gz",), measures
+        "Measures of a real desk", ("tickets/uci_incident_event_log.csv.gz",), measures
     ),
     "scale": Section("Many series: speed, memory and restart", (), scale),
     "ingest": Section("Ingest: speed and memory", (), ingest),

@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from data.records import Alert, Incident
+from data.records import Alert, Incident, Ticket
 from data.store import Store
 from tests.desk import table
-from tests.endpoint import an_alert
+from tests.endpoint import NOW, an_alert
 
 FEBRUARY = datetime(2026, 2, 5, tzinfo=UTC)
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
@@ -72,7 +72,7 @@ def put_incidents(store: Store, desk: str) -> None:
         )
         if minutes is not None:
             alerts.append(alert(number, desk, category, onset + minutes * MINUTE - STEP))
-    false = alert(9, desk, "mail", incidents[1].onset_at)
+    false = alert(9, desk, "mail", incidents[-1].onset_at)  # else it would be found
     store.put_incidents(incidents)
     store.save_detection(desk, "surge", FEBRUARY + 7 * DAY, b"", [*alerts, false])
     for minutes, one in enumerate(alerts, start=1):
@@ -85,3 +85,19 @@ def alert(number: int, desk: str, category: str, opened_at: datetime) -> Alert:
     told = an_alert(number, desk=desk, kind="surge", key=category, members=(category,))
     times = {"opened_at": opened_at, "peak_at": opened_at, "closed_at": opened_at + HOUR}
     return replace(told, group_key=category, **times)
+
+
+def put_resolved(store: Store, desk: str, n: int, category: str = "mail") -> None:
+    """Tickets of the last ten days, each resolved after one to six hours, but the last."""
+    opened = [NOW - 10 * DAY + 6 * number * HOUR for number in range(n)]
+    ended = [at + (1 + number % 6) * HOUR for number, at in enumerate(opened)]
+    labels = {"category": category}
+    store.put_tickets(
+        [
+            Ticket(
+                desk, "export", f"{category}{at}", at, resolved_at=end if at < opened[-1] else None,
+                labels=labels,
+            )
+            for at, end in zip(opened, ended, strict=True)
+        ]
+    )  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 
 from data.settings import Settings
 from data.store import Store
-from tests import endpoint
+from tests import endpoint, handling
 
 CHROMIUM = Path("/usr/bin/chromium")
 OFFLINE = [
@@ -43,6 +43,7 @@ def desk(tmp_path_factory):
     alerts = endpoint.an_alert(1), endpoint.an_alert(2, key="queue", kind="surge", n_tickets=9)
     endpoint.put_alerts(store, *alerts)
     endpoint.put_replay(store)
+    handling.put_resolved(store, "default", 40)
     with endpoint.serving(home) as url:
         yield url, store, alerts, endpoint.put_key(store, "admin")
     store.close()
@@ -143,11 +144,25 @@ def test_a_replay_is_drawn_and_its_budgets_are_gone_through(open_page, faults):
     assert faults == []
 
 
+def test_a_measure_is_drawn_in_order_and_its_parts_are_chosen(open_page, faults):
+    page = open_page("/ops/report")
+    row = page.locator("section:has(#resolve) tbody tr").first
+    frame, dot, decile = (
+        row.locator(part).bounding_box() for part in ("line.base", "circle.middle", "line.p90")
+    )
+    assert frame["x"] < dot["x"] < decile["x"] < frame["x"] + frame["width"]
+    page.get_by_label("By").select_option("group")
+    page.wait_for_url(re.compile("by=group"))
+    assert page.locator("section:has(#resolve) tbody tr").count() == 1
+    assert faults == []
+
+
 def paths(desk):
     """Every kind of page, by its whole address."""
     url, _, alerts, _ = desk
     return [
-        f"{url}/ops/{path}" for path in ("alerts", f"alerts/{alerts[0].id}", "replay", "status")
+        f"{url}/ops/{path}"
+        for path in ("alerts", f"alerts/{alerts[0].id}", "replay", "report", "status")
     ]
 
 

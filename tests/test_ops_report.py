@@ -1,29 +1,12 @@
 """The report on the ops page."""
 
 import re
-from datetime import timedelta
 
-from data.records import Ticket
-from tests.endpoint import NOW, put_key
-from tests.handling import put_incidents
+from tests.endpoint import put_key
+from tests.handling import put_incidents, put_resolved
 from tests.test_ops_page import browser, clock, machine, sign_in, store
 
 __all__ = ["browser", "clock", "machine", "store"]  # fixtures
-
-
-def put_tickets(store, desk="default", n=40, category="mail"):
-    """Tickets of the last ten days, each resolved an hour after it was opened, but the last."""
-    opened = [NOW - timedelta(days=10) + timedelta(hours=6 * number) for number in range(n)]
-    store.put_tickets(
-        [
-            Ticket(
-                desk, "export", f"{category}{number}", at,
-                resolved_at=None if number == n - 1 else at + timedelta(hours=1),
-                labels={"category": category},
-            )
-            for number, at in enumerate(opened)
-        ]
-    )  # fmt: skip
 
 
 def row(page, measure, part):
@@ -40,10 +23,10 @@ def test_an_empty_desk_is_told_what_to_bring(machine):
 
 
 def test_each_measure_has_its_figures_and_a_picture_of_them(machine, store):
-    put_tickets(store)
+    put_resolved(store, "default", 40)
     put_incidents(store, "default")
     page = machine.get("/ops/report?span=all").text
-    assert row(page, "resolve", "mail") == ["40", "1", "60 min (60–?)", "60 min (60–?)"]
+    assert row(page, "resolve", "mail") == ["40", "1", "3 h (2–4)", "6 h (5–?)"]
     assert row(page, "detect", "all")[:2] == ["7", "0, 2 never"]
     assert page.count('class="middle"') >= 4
     assert "Satisfaction (CSAT)" in page, "among what the desk does not carry"
@@ -51,8 +34,8 @@ def test_each_measure_has_its_figures_and_a_picture_of_them(machine, store):
 
 
 def test_the_span_and_the_parts_are_chosen_in_the_address(machine, store):
-    put_tickets(store)
-    put_tickets(store, n=10, category="vpn")
+    put_resolved(store, "default", 40)
+    put_resolved(store, "default", 10, "vpn")
     assert row(machine.get("/ops/report").text, "resolve", "vpn")[0] == "10"
     page = machine.get("/ops/report?by=group&span=30d").text
     assert "vpn" not in page
@@ -61,8 +44,8 @@ def test_the_span_and_the_parts_are_chosen_in_the_address(machine, store):
 
 
 def test_a_key_sees_the_measures_of_its_own_desks(browser, store):
-    put_tickets(store, "default")
-    put_tickets(store, "hr", n=7, category="payroll")
+    put_resolved(store, "default", 40)
+    put_resolved(store, "hr", 7, "payroll")
     sign_in(browser, put_key(store, "read", desks=("hr",)))
     for query in ("", "?desk=default"):
         page = browser.get(f"/ops/report{query}").text
@@ -71,7 +54,7 @@ def test_a_key_sees_the_measures_of_its_own_desks(browser, store):
 
 
 def test_what_a_desk_calls_its_categories_is_text_and_never_markup(machine, store):
-    put_tickets(store, category="<script>alert(1)</script>")
+    put_resolved(store, "default", 40, "<script>alert(1)</script>")
     page = machine.get("/ops/report").text
     assert "&lt;script&gt;alert(1)" in page
     assert "<script>alert" not in page
