@@ -102,7 +102,8 @@ def test_a_verdict_stays_when_the_detector_goes_on(home, at_once):
         place.store.judge_alert(alert.id, "false_alarm", "ada", END)
         look(place, END, quiet=True)
         kept = place.store.alert(alert.id)
-    assert kept == replace(alert, status="false_alarm", status_by="ada", status_at=END)
+    judged = {"status": "false_alarm", "status_by": "ada", "status_at": END}
+    assert kept == replace(alert, **judged, acknowledged_at=END)
 
 
 def test_looking_again_changes_nothing(home, at_once):
