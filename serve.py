@@ -16,6 +16,7 @@ from api import (
     changes,
     forecasts,
     health,
+    incidents,
     logs,
     maintenance,
     native,
@@ -54,7 +55,18 @@ def create_app(
         lifespan=lambda _: running(service, poll_seconds),
     )
     app.state.service = service
-    ours = (native, similar, alerts, series, maintenance, changes, forecasts, remote_write, health)
+    ours = (
+        native,
+        similar,
+        alerts,
+        incidents,
+        series,
+        maintenance,
+        changes,
+        forecasts,
+        remote_write,
+        health,
+    )
     for part in ours:
         app.include_router(part.router)
     app.mount("/ops", page.create(settings, service.store, service.champions.all, now))

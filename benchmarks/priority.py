@@ -7,7 +7,7 @@ from typing import NamedTuple
 from benchmarks.page import table
 from benchmarks.triage import existing
 from data.sources.files import read_table
-from models.priority import ITIL
+from models.matrix import ITIL
 
 EVENTS = "uci_incident_event_log.csv.gz"
 HEADINGS = ("set", "rows", "priority right", "commonest priority")

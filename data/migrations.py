@@ -365,6 +365,38 @@ def keep_handling(connection: Connection) -> None:
     connection.execute(text(known))
 
 
+def join_alerts(connection: Connection) -> None:
+    """What alerts come to together. Those of long ago are not joined: nobody waits for them."""
+    meta = MetaData()
+    detected = Table(
+        "detected_incidents",
+        meta,
+        _name("id", key=True),
+        *(_name(name) for name in ("desk", "state", "priority")),
+        *(Column(name, Text, nullable=False) for name in ("title", "why", "priority_why")),
+        Column("state_by", Text),
+        _time("opened_at"),
+        *(_time(f"{name}_at", nullable=True) for name in ("state", "confirmed", "proposed")),
+        _time("quiet_at", nullable=True),
+        Column("n_tickets", Integer, nullable=False),
+        Column("merged_into", NAME),
+        *(Column(name, Text, nullable=False) for name in ("cause", "fix", "suspects")),
+    )
+    Index("detected_by_desk", detected.columns.desk, detected.columns.opened_at)
+    joined = Table(
+        "incident_alerts",
+        meta,
+        _name("alert_id", key=True),
+        *(_name(name) for name in ("desk", "incident_id")),
+        Column("because", Text, nullable=False),
+        Column("by", Text),
+        Column("split_from", NAME),
+        Column("probability", Double, nullable=False),
+    )
+    Index("incident_alerts_by_incident", joined.columns.incident_id)
+    meta.create_all(connection, checkfirst=False)
+
+
 MIGRATIONS: list[Migration] = [
     create_store_tables,
     create_history_tables,
@@ -378,4 +410,5 @@ MIGRATIONS: list[Migration] = [
     keep_readings,
     keep_changes,
     keep_handling,
+    join_alerts,
 ]

@@ -14,6 +14,9 @@ SeriesStateName = Literal[
     "learning", "watching", "alerting", "flapping", "muted", "silent", "ended", "reporting"
 ]
 AlertStatus = Literal["open", "acknowledged", "resolved", "false_alarm"]
+IncidentState = Literal[
+    "candidate", "proposed", "confirmed", "dismissed", "resolved", "watched", "closed", "merged"
+]
 CrossingState = Literal["crosses", "holds", "over", "unknown"]
 Direction = Literal["up", "down"]
 
@@ -151,6 +154,68 @@ class Incident:
     categories: tuple[str, ...] = ()
     series: tuple[str, ...] = ()
     origin: Literal["declared", "simulated"] = "declared"
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A service where an incident may have begun, never its cause: `share` of all suspicion.
+
+    `evidence` are sentences, the strongest first. `url` leads to the change that was made to it.
+    """
+
+    service: str
+    share: float
+    evidence: tuple[str, ...] = ()
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedIncident:
+    """Alerts that tell of one fault, as one thing for people to talk about.
+
+    `id` is fixed when it opens, at `opened_at`, with its first alert. A candidate has too little to
+    bother anybody with; a proposed one has enough; confirmed and dismissed is what a person said,
+    `confirmed_at` when they first did. It is resolved when its alerts have closed, or when a person
+    says so; watched while they stay closed; closed after a day of quiet; merged into another one,
+    `merged_into`, by a person. `priority` is P1 to P4, for the reason `priority_why`. `cause` and
+    `fix` are a person's words.
+    """
+
+    id: str
+    desk: str
+    state: IncidentState
+    opened_at: datetime
+    title: str
+    why: str
+    priority: str
+    priority_why: str
+    n_tickets: int = 0
+    state_at: datetime | None = None
+    state_by: str | None = None
+    confirmed_at: datetime | None = None
+    proposed_at: datetime | None = None
+    quiet_at: datetime | None = None
+    merged_into: str | None = None
+    cause: str = ""
+    fix: str = ""
+    suspects: tuple[Suspect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """That an alert is of a detected incident: how surely, because of what, and who says so.
+
+    `probability` is 0 of the alert that opened it, which nothing else explained. `by` is the person
+    who moved it there, None where nobody did, and `split_from` the incident they took it from.
+    """
+
+    alert_id: str
+    desk: str
+    incident_id: str
+    probability: float
+    because: str = ""
+    by: str | None = None
+    split_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

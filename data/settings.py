@@ -144,6 +144,8 @@ class Settings:
     hot_hours: int = 48
     priority_matrix: str = ""
     limits: str = ""
+    dependencies: str = ""
+    incident_tickets: int = 10
     alertmanager_url: tuple[str, ...] = field(default=(), repr=False)
     webhook_url: str = field(default="", repr=False)
     webhook_secret: str = field(default="", repr=False)
@@ -203,6 +205,7 @@ READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "lateness_seconds": (_whole, "wanted a whole number of seconds, 0 to wait for nothing"),
     "metric_budget": (_positive, "wanted false alerts a week, above 0"),
     "ticket_budget": (_positive, "wanted false alerts a week, above 0"),
+    "incident_tickets": (_count, "wanted a whole number of tickets, at least 1"),
     "group_by": (_names, ""),
     "retention_days": (_whole, "wanted a whole number of days, 0 for ever"),
     "hot_hours": (_count, "wanted a whole number of hours"),

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from data.points import Points
-from data.records import Incident, Ticket
+from data.records import Change, Incident, Ticket
 from data.simulation.activity import BIN_SECONDS, Calendar, activity, calendar
+from data.simulation.causes import Made, draw_changes, echoing
 from data.simulation.desk import CATEGORIES, series_keys
 from data.simulation.desk_tickets import draw_arrivals, write_tickets
 from data.simulation.faults import Fault, draw_faults
@@ -37,15 +38,17 @@ class Simulated:
     tickets: list[Ticket]
     points: Points
     incidents: list[Incident]
+    changes: Sequence[Change] = ()
 
 
 def simulate(
     seed: int, *, end: datetime, desk: str = "demo", weeks: int = 8, incident_weeks: int = 2,
-    tickets_a_week: float = 3000,
+    tickets_a_week: float = 3000, echoes: bool = False,
 ) -> Simulated:  # fmt: skip
     """The `weeks` weeks before `end` (cut to the full hour), incidents only in the last of them.
 
     The same arguments give the same bytes. Metric points come every five minutes, ordered by time.
+    With `echoes` a fault also moves the services that depend on the one where it began.
 
     >>> simulated = simulate(1, end=datetime(2026, 3, 2, tzinfo=UTC), weeks=1, incident_weeks=1,
     ...                      tickets_a_week=100)
@@ -58,11 +61,16 @@ def simulate(
     when = calendar(end, weeks)
     busy = activity(when)
     faults = draw_faults(rng, busy, incident_weeks)
+    behind = np.random.default_rng([seed, 1])  # of its own: the rest is the same without it
+    changes = draw_changes(behind, faults, when.starts.size)
+    if echoes:
+        faults = [echoing(behind, fault) for fault in faults]
     arrivals = draw_arrivals(rng, when, faults, busy, tickets_a_week)
     return Simulated(
         write_tickets(rng, arrivals, desk, end),
         _points(when, draw_signals(rng, when, faults)),
         [_incident(i, fault, when, desk) for i, fault in enumerate(faults, start=1)],
+        [_change(i, made, when, desk) for i, made in enumerate(changes, start=1)],
     )
 
 
@@ -86,8 +94,7 @@ def _points(when: Calendar, values: np.ndarray) -> Points:
 
 
 def _incident(number: int, fault: Fault, when: Calendar, desk: str) -> Incident:
-    start = when.starts[0].item().replace(tzinfo=UTC)
-    onset_at = start + timedelta(seconds=fault.onset * BIN_SECONDS)
+    onset_at = _moment(fault.onset, when)
     names = tuple(CATEGORIES[i].name for i in fault.categories)
     return Incident(
         id=f"{desk}-simulated-{number}",
@@ -96,9 +103,18 @@ def _incident(number: int, fault: Fault, when: Calendar, desk: str) -> Incident:
         onset_at=onset_at,
         ended_at=onset_at + timedelta(seconds=round(fault.duration * BIN_SECONDS)),
         categories=names,
-        series=tuple(fault.effects),
+        series=tuple(dict.fromkeys((*fault.effects, *(echo.key for echo in fault.echoes)))),
         origin="simulated",
     )
+
+
+def _change(number: int, made: Made, when: Calendar, desk: str) -> Change:
+    id, at = f"{desk}-simulated-change-{number}", _moment(made.at, when)
+    return Change(id, desk, at, made.title, made.service, told_by="simulated")
+
+
+def _moment(bin: int, when: Calendar) -> datetime:
+    return when.starts[0].item().replace(tzinfo=UTC) + timedelta(seconds=bin * BIN_SECONDS)
 
 
 def write(simulated: Simulated, folder: Path) -> None:

@@ -13,6 +13,7 @@ from data.database import connect
 from data.rows import Written
 from data.store_alerts import AlertRows, Detection, delete_alerts
 from data.store_changes import ChangeRows, delete_changes
+from data.store_detected import DetectedRows, delete_detected
 from data.store_forecasts import ForecastRows
 from data.store_handling import HandlingRows
 from data.store_keys import KeyRows
@@ -37,6 +38,7 @@ class Store(
     TicketRows,
     HandlingRows,
     AlertRows,
+    DetectedRows,
     ForecastRows,
     OutboxRows,
     MaintenanceRows,
@@ -75,9 +77,9 @@ class Store(
     def expire(self, desk: str, before: datetime) -> dict[str, int]:
         """Delete what is older than `before`; how many rows of each table went.
 
-        That is tickets opened before, with what was said of them, alerts closed before, changes
-        made before, and maintenance that was over before. What was said of a ticket that the store
-        never held goes by its own time.
+        That is tickets opened before, with what was said of them, alerts closed before with the
+        incidents that they made, changes made before, and maintenance that was over before. What
+        was said of a ticket that the store never held goes by its own time.
         """
         ticket, alert = tables.tickets.columns, tables.alerts.columns
         with self.engine.begin() as connection:
@@ -88,6 +90,7 @@ class Store(
             alerts = delete_alerts(connection, closed)
             others = delete_maintenance(connection, desk, before)
             others |= delete_changes(connection, desk, before)
+            others |= delete_detected(connection, desk, before)
         return {name: n + orphans.get(name, 0) for name, n in gone.items()} | alerts | others
 
     def backup(self, to: Path) -> None:

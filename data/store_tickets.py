@@ -36,6 +36,15 @@ class Change(NamedTuple):
     ticket: Ticket
 
 
+class Opened(NamedTuple):
+    """A ticket by its name, when it was opened, and what it is about."""
+
+    source: str
+    external_id: str
+    opened_at: datetime
+    label: str
+
+
 class TicketRows(Rows):
     """Tickets, predictions, feedback and incidents."""
 
@@ -122,9 +131,14 @@ class TicketRows(Rows):
     def openings(
         self, desk: str, target: str, since: datetime, until: datetime
     ) -> list[tuple[datetime, str]]:
-        """When tickets of [since, until) were opened, in order, and what each is about.
+        """When tickets of [since, until) were opened, in order, and what each is about."""
+        return [(one.opened_at, one.label) for one in self.opened(desk, target, since, until)]
 
-        That is the desk's own label for `target`, else what the latest prediction says, else "".
+    def opened(self, desk: str, target: str, since: datetime, until: datetime) -> list[Opened]:
+        """The tickets of [since, until), in the order in which they were opened, by name.
+
+        Each is about the desk's own label for `target`, else what the latest prediction says,
+        else "".
         """
         ticket, said = tables.tickets.columns, tables.predictions.columns
         same = and_(*(ticket[name] == said[name] for name in TICKET_KEY), said.target == target)
@@ -138,7 +152,7 @@ class TicketRows(Rows):
         with self.reading.connect() as connection:
             for source, external_id, opened_at, labels, predicted in connection.execute(query):
                 label = labels.get(target) or predicted or ""
-                latest[source, external_id] = (opened_at, label)
+                latest[source, external_id] = Opened(source, external_id, opened_at, label)
         return list(latest.values())
 
     def put_predictions(self, predictions: Sequence[Prediction]) -> Written:

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from sqlalchemy import (
     BigInteger,
@@ -18,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 from data.database import UtcTime
+from data.records import Suspect
 
 
 class Labels(TypeDecorator[Mapping[str, str]]):
@@ -44,6 +46,20 @@ class Names(TypeDecorator[Sequence[str]]):
 
     def process_result_value(self, value: str | None, dialect: object) -> tuple[str, ...] | None:
         return None if value is None else tuple(json.loads(value))
+
+
+class Suspects(TypeDecorator[Sequence[Suspect]]):
+    """Suspects, kept as JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[Suspect] | None, dialect: object) -> str | None:
+        return None if value is None else json.dumps([asdict(one) for one in value])
+
+    def process_result_value(self, value: str | None, dialect: object) -> tuple[Suspect, ...]:
+        told = json.loads(value or "[]")
+        return tuple(Suspect(**one | {"evidence": tuple(one["evidence"])}) for one in told)
 
 
 class Real(TypeDecorator[float]):
@@ -108,6 +124,23 @@ incidents = Table(
     *_columns(Text, "title", "origin"),
     *_columns(UtcTime, "onset_at", "ended_at"),
     *_columns(Names, "categories", "series"),
+)
+detected_incidents = Table(
+    "detected_incidents",
+    meta,
+    *_key("id"),
+    *_columns(Text, "desk", "state", "title", "why", "priority", "priority_why", "state_by"),
+    *_columns(UtcTime, "opened_at", "state_at", "confirmed_at", "proposed_at", "quiet_at"),
+    Column("n_tickets", Integer),
+    *_columns(Text, "merged_into", "cause", "fix"),
+    Column("suspects", Suspects),
+)
+memberships = Table(
+    "incident_alerts",
+    meta,
+    *_key("alert_id"),
+    *_columns(Text, "desk", "incident_id", "because", "by", "split_from"),
+    Column("probability", Double),
 )
 maintenance = Table(
     "maintenance",

@@ -20,8 +20,9 @@ from models.conformal import UNTRIED
 from models.decided import Decided, decided, left_alone
 from models.head import Features
 from models.logistic import ENOUGH
+from models.matrix import Matrix
 from models.novelty import Novelty
-from models.priority import FILE, Derived, Matrix, Priority, derivable
+from models.priority import FILE, Derived, Priority, derivable
 from models.promise import Promise, promised
 from models.why import N_WORDS, Word, occluded, shares, word_contributions
 

@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from data.database import UNREACHABLE
 from data.settings import Settings
 from data.store import Store
-from ops import alerts, forecasts, maintenance, replay, report, series, sign_in, status
+from ops import alerts, forecasts, incidents, maintenance, replay, report, series, sign_in, status
 from ops.office import Office, Served
 from ops.rendering import PLACE, rendered
 from ops.sessions import Sessions
@@ -61,6 +61,9 @@ ROUTES = [
     Route("/login", sign_in.form, methods=["GET"]),
     Route("/login", sign_in.sign_in, methods=["POST"]),
     Route("/logout", sign_in.sign_out, methods=["POST"]),
+    Route("/incidents", incidents.incidents),
+    Route("/incidents/{id}", incidents.incident, methods=["GET"]),
+    Route("/incidents/{id}", incidents.act, methods=["POST"]),
     Route("/alerts", alerts.alerts),
     Route("/alerts/{id}", alerts.alert, methods=["GET"]),
     Route("/alerts/{id}", alerts.judge, methods=["POST"]),

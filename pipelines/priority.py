@@ -7,7 +7,8 @@ import numpy as np
 
 from models.evaluate import evaluate
 from models.head import HELD_OUT
-from models.priority import ITIL, SOURCES, Floor, Matrix, derivable
+from models.matrix import ITIL, SOURCES, Matrix
+from models.priority import Floor, derivable
 from models.triage import Triage
 from pipelines.dataset import PRIORITY, Dataset
 from pipelines.written import json_in

@@ -11,7 +11,8 @@ from typing import IO, TYPE_CHECKING
 from data.masking import mask
 from data.published import open_published
 from data.sources.files import read_table
-from models.priority import NAME, Derived
+from models.matrix import NAME
+from models.priority import Derived
 from models.triage import Triage
 from pipelines.columns import columns_for
 from pipelines.console import Report, silent

@@ -18,7 +18,7 @@ from data.published import pointer
 from features.embedding import Encoder
 from models.head import Features, held_out
 from models.learning import LEAST, Point, learning_curve
-from models.priority import Matrix
+from models.matrix import Matrix
 from models.triage import Triage
 from pipelines import gate, model_card, priority, tiers
 from pipelines.columns import TEXTS

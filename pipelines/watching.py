@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from data.records import Alert
+from data.records import Alert, DetectedIncident
 from data.settings import Settings
 from pipelines import deliver
 from pipelines.console import Report, err, out, progress, silent
 from pipelines.detect import detect
 from pipelines.feeds import KINDS, Kind
 from pipelines.in_force import in_force
+from pipelines.incidents import join_alerts
 from pipelines.live import Live
 from pipelines.status import state_of
 from pipelines.workspace import Workspace
@@ -29,6 +30,7 @@ class Look:
     settings: Settings | None = None
     live: dict[Kind, Live] = field(default_factory=dict)
     alerts: list[Alert] = field(default_factory=list)
+    incidents: list[DetectedIncident] = field(default_factory=list)
 
 
 def look(
@@ -53,6 +55,7 @@ def look(
                 live, alerts = detect(place, kind, until, live, renewing(report, renew))
             found.live[kind] = live
             found.alerts.extend(alerts)
+        found.incidents = join_alerts(place, until)
     return found
 
 
@@ -126,6 +129,8 @@ def follow(place: Workspace) -> None:
                 say_state(kind, live)
         for alert in found.alerts:
             say_alert(alert)
+        for incident in found.incidents:
+            say_incident(incident)
         known = found
 
 
@@ -146,6 +151,8 @@ def say(found: Look) -> None:
         say_state(kind, live)
     for alert in sorted(found.alerts, key=lambda alert: alert.opened_at):
         say_alert(alert)
+    for incident in sorted(found.incidents, key=lambda one: one.opened_at):
+        say_incident(incident)
     if not found.alerts:
         out.print("No alerts")
 
@@ -159,3 +166,13 @@ def say_alert(alert: Alert) -> None:
     """One line an alert."""
     until = f" to {alert.closed_at:%H:%M}" if alert.closed_at else ", going on"
     out.print(f"{alert.opened_at:%Y-%m-%d %H:%M}{until} UTC  {alert.summary}", markup=False)
+
+
+def say_incident(incident: DetectedIncident) -> None:
+    """One line an incident that is worth a look; a candidate is not, yet."""
+    if incident.state != "candidate":
+        out.print(
+            f"{incident.opened_at:%Y-%m-%d %H:%M} UTC  {incident.priority} incident "
+            f"{incident.id} {incident.state}: {incident.why}",
+            markup=False,
+        )

@@ -15,7 +15,7 @@ import serve
 from api.logs import Wordless
 from data.settings import Settings
 from data.store import Store
-from models.priority import ITIL
+from models.matrix import ITIL
 from models.triage import Triage
 from tests import endpoint
 from tests.endpoint import an_alert, put_alerts, put_key

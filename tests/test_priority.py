@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from benchmarks.priority import derived_exactly
-from models.priority import ITIL, Floor, Matrix, Priority, floor, join
+from models.matrix import ITIL, Matrix, join
+from models.priority import Floor, Priority, floor
 from models.triage import Triage
 from pipelines.dataset import Dataset
 from pipelines.priority import matrix_for, read_matrix, told

@@ -416,7 +416,7 @@ class TestOperation:
         gone = store.expire("it", NOW + HOUR)
         of_alerts = {"traces": 1, "alert_evidence": 1, "alerts": 1}
         counts = {"predictions": 2, "feedback": 1, "tickets": 1, "maintenance": 0}
-        counts |= {"service_changes": 0}
+        counts |= {"service_changes": 0, "incident_alerts": 0, "detected_incidents": 0}
         assert gone == counts | of_alerts
         assert (store.evidence("a"), store.evidence("b")) == (None, b"kept")
         assert {alert.id for alert in store.alerts()} == {"b", "c"}

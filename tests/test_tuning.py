@@ -11,7 +11,8 @@ import pytest
 
 from features.embedding import Encoder
 from models.blend import Blend
-from models.priority import ITIL, Priority
+from models.matrix import ITIL
+from models.priority import Priority
 from models.triage import Triage
 from pipelines.dataset import Dataset
 from pipelines.encoder import encoder, tuned_encoder, weights

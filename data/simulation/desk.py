@@ -68,6 +68,16 @@ SERVICES = (
     Service("shop", "shop", 950, 310, 0.006),
 )
 
+# What each service needs to work: a fault of what it needs is felt in it as well.
+DEPENDS_ON = {
+    "mail": ("auth",),
+    "vpn": ("auth", "wifi"),
+    "erp": ("auth",),
+    "shop": ("erp",),
+    "print": ("wifi",),
+    "telephony": ("wifi",),
+}
+
 METRICS = ("requests_per_min", "errors_per_min", "latency_p95_ms")
 # One gauge that is no rate: it climbs with load and falls to its floor at each restart.
 MEMORY_SERIES = "erp.memory_mb"

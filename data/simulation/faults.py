@@ -13,12 +13,21 @@ GAP_BINS = 6 * BINS_PER_HOUR
 ELASTICITY = 0.7  # a desk half as busy notices a fault in more than half as many tickets
 
 
+class Echo(NamedTuple):
+    """A series of another service that a fault moves, `delay` bins after its onset."""
+
+    key: str
+    delay: float
+    factor: float
+
+
 class Fault(NamedTuple):
     """One fault. Times are counted in bins of five minutes.
 
     `categories` maps an index into `CATEGORIES` to its part of the extra tickets, `effects` a
     series key to the factor that it is multiplied by while the fault is at its worst. The
-    earlier of tickets and metrics starts at `onset`, the other `*_delay` bins later.
+    earlier of tickets and metrics starts at `onset`, the other `*_delay` bins later. `echoes` are
+    what services that depend on the one at fault feel.
     """
 
     onset: int
@@ -30,6 +39,7 @@ class Fault(NamedTuple):
     metric_delay: float
     categories: dict[int, float]
     effects: dict[str, float]
+    echoes: tuple[Echo, ...] = ()
 
     @property
     def duration(self) -> float:

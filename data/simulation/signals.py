@@ -94,9 +94,9 @@ def _strike(values: np.ndarray, faults: Iterable[Fault]) -> None:
     """Multiply what each fault moves; a service that makes no errors at all begins to."""
     keys = series_keys()
     for fault in faults:
-        felt = profile(fault, fault.metric_delay, values.shape[0])
-        for key, factor in fault.effects.items():
-            column = keys.index(key)
+        own = ((key, fault.metric_delay, factor) for key, factor in fault.effects.items())
+        for key, delay, factor in (*own, *fault.echoes):
+            felt, column = profile(fault, delay, values.shape[0]), keys.index(key)
             values[:, column] *= 1 + (factor - 1) * felt
             if key.endswith("errors_per_min"):
                 values[:, column] += 0.15 * factor * felt
