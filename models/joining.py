@@ -23,7 +23,7 @@ LASTING = 360.0  # minutes, over which these are spread
 QUIET = 120.0  # minutes after its end in which more may still come of an alert's fault
 AGAIN = 24 * 60.0  # minutes in which the same thing may come again
 
-SAME, NAMED, NEEDED, UNRELATED = 0.5, 0.4, 0.3, 0.5
+SAME, NAMED, NEEDED, UNRELATED = 0.5, 0.4, 0.3, 0.3
 """Chances that another alerts in the same incident, before anything is learnt: the same thing
 again, one of the same name or on a service that it needs, and all that have nothing to do with it
 together."""
@@ -94,15 +94,20 @@ class Learnt:
         >>> errors, auth = Thing("metric", "vpn.errors"), Thing("metric", "auth.errors")
         >>> learnt = Learnt(n_things=50)
         >>> learnt.together_with(vpn, errors), learnt.together_with(vpn, auth)
-        (0.4, 0.01)
+        (0.4, 0.006)
         >>> learnt.seen[vpn], learnt.together[vpn, auth] = 4.0, 3.0
         >>> round(learnt.together_with(vpn, auth), 2), round(learnt.together_with(vpn, shop), 3)
-        (0.5, 0.003)
+        (0.5, 0.002)
         """
         before = self.before_learning(one, other)
         apart = self.apart.get((one, other), 0.0)
         known = self.together.get((one, other), 0.0)
         return (known + PRIOR * before) / (self.seen.get(one, 0.0) + apart + PRIOR)
+
+    def related(self, one: Thing, other: Thing) -> bool:
+        """Whether anything but time can speak for two things being of one fault."""
+        known = self.together.get((one, other), 0.0)
+        return known > 0 or self.before_learning(one, other) >= NEEDED
 
     def before_learning(self, one: Thing, other: Thing) -> float:
         """What names alone say of how likely two things alert together."""
@@ -174,11 +179,12 @@ def add(counts: dict, key: object, weight: float) -> None:  # type: ignore[type-
     counts[key] = counts.get(key, 0.0) + weight
 
 
-def lag_density(lag: float, lasted: float, *, again: bool = False) -> float:
+def lag_density(lag: float, lasted: float, *, again: bool = False, related: bool = True) -> float:
     """How likely a minute is, counted from an alert, for another of the same fault to open in.
 
     `lag` is in minutes, below 0 where the other opened before; the alert has `lasted` as long, so
-    far. With `again` it is the same thing that opens once more.
+    far. With `again` it is the same thing that opens once more. What is not known to be `related`
+    comes near in time or for reasons of its own.
 
     >>> lag_density(0, 60) > lag_density(30, 60) > lag_density(90, 180) > 0
     True
@@ -191,7 +197,7 @@ def lag_density(lag: float, lasted: float, *, again: bool = False) -> float:
     density = 0.0
     if lag <= AFTER:
         density = (1 - LATER) * math.exp(-abs(lag) / FADING) / (FADING * near)
-    if lag >= 0:
+    if lag >= 0 and related:
         density += LATER / (AGAIN if again and lag > AFTER else LASTING)
     return density
 
@@ -241,5 +247,6 @@ def rate(one: Alert, at: datetime, thing: Thing, learnt: Learnt) -> float:
     until = at if one.closed_at is None or one.closed_at > at else one.closed_at
     lasted = max((until - one.opened_at) / timedelta(minutes=1), 0.0)
     own = thing_of(one)
-    density = lag_density(lag, lasted, again=own == thing)
+    related = learnt.related(own, thing)
+    density = lag_density(lag, lasted, again=own == thing, related=related)
     return learnt.together_with(own, thing) * density if density else 0.0

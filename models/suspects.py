@@ -23,6 +23,7 @@ Needs = Mapping[str, frozenset[str]]
 SERVICE_LABELS = ("service", "app", "job", "component")
 SHOWN = 5
 CHANGED_BEFORE = timedelta(hours=2)
+CLOCKS = timedelta(minutes=5)  # by which a sender's may be ahead
 FADING = 45.0  # minutes: how soon after a change the fault that it began shows
 CAUSED = 0.5  # of all incidents by a change that somebody told of
 MOST = 30.0  # that one change may speak for a service
@@ -190,7 +191,7 @@ def weight(cause: str, first: Mapping[str, Sign], begin: datetime, known: Known)
     for service, sign in first.items():
         if service == cause:
             continue
-        weight *= felt(service, cause, known.needs)
+        weight *= felt(service, cause, known.needs, shows=own is not None)
         if own is not None:  # what is felt comes after what causes it
             late = (own.at - sign.at) / timedelta(minutes=1)
             weight *= math.exp(-max(late, 0.0) / max(own.blur, sign.blur))
@@ -199,10 +200,10 @@ def weight(cause: str, first: Mapping[str, Sign], begin: datetime, known: Known)
     return weight * (1 + (LIKE_THE_LAST - 1) * like)
 
 
-def felt(service: str, cause: str, needs: Needs) -> float:
-    """How likely a service alerts for this cause."""
+def felt(service: str, cause: str, needs: Needs, *, shows: bool) -> float:
+    """How likely a service alerts for this cause, which itself `shows` that something is wrong."""
     if not needs:
-        return UNKNOWN
+        return UNKNOWN if shows else UNEXPLAINED
     far = upstream(service, needs).get(cause)
     return UNEXPLAINED if far is None else FELT * SPREAD ** (far - 1)
 
@@ -232,7 +233,7 @@ def changed(cause: str, begin: datetime, known: Known) -> list[Change]:
 
 def just_before(change: Change, begin: datetime) -> bool:
     """Whether a change was made in the two hours before, or so shortly after that clocks differ."""
-    return begin - CHANGED_BEFORE <= change.at <= begin + timedelta(minutes=SHARP)
+    return begin - CHANGED_BEFORE <= change.at <= begin + CLOCKS
 
 
 def names(text: str, service: str) -> bool:

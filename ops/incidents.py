@@ -13,8 +13,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from data.records import Alert, DetectedIncident, IncidentState, Membership
+from features.windows import TOTAL
 from models.incident_acts import FROM, SAID, Act, acted, merged, split
-from models.incidents import GOING_ON, OF_TICKETS, OPEN
+from models.incidents import GOING_ON, OF_TICKETS, OPEN, ticket_span
 from ops import incident_drawing as drawing
 from ops import views
 from ops.alerts import PAGE_ROWS, desks_of, page_of, watching
@@ -218,14 +219,17 @@ def changes_around(office: Office, one: DetectedIncident, now: datetime) -> list
 
 def tickets_of(office: Office, alerts: Sequence[Alert], now: datetime) -> list[dict[str, Any]]:
     """The tickets that its surges are about, the earliest first."""
-    surges = [one for one in alerts if one.kind == "surge" and one.key != "total"]
-    if not surges:
+    spans = [(one.key, *ticket_span(one, now)) for one in alerts if one.kind == "surge"]
+    spans = [span for span in spans if span[0] != TOTAL]
+    if not spans:
         return []
-    desk, kinds = surges[0].desk, {one.key for one in surges}
-    start = min(one.opened_at for one in surges) - HOUR
-    stop = max(one.closed_at or now for one in surges)
-    store = office.store()
-    about = [one for one in store.opened(desk, "category", start, stop) if one.label in kinds]
+    store, desk = office.store(), alerts[0].desk
+    start, stop = min(span[1] for span in spans), max(span[2] for span in spans)
+    about = [
+        one
+        for one in store.opened(desk, "category", start, stop)
+        if any(kind == one.label and a <= one.opened_at < b for kind, a, b in spans)
+    ]
     known = store.tickets_of(desk, [(one.source, one.external_id) for one in about[:SHOWN_TICKETS]])
     rows = [
         {

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from data.dependency_file import read_dependencies
 from data.records import Alert, DetectedIncident, Membership, Trace
 from models.incident_acts import incident_id
-from models.incidents import OF_TICKETS, OPEN, gone_on, grave, lag_told, title_of, why_of
+from models.incidents import OPEN, gone_on, grave, lag_told, ticket_span, title_of, why_of
 from models.joining import Joined, Learnt, Past, join, learn, thing_of
 from models.matrix import ITIL, Matrix
 from models.suspects import Before, Known, suspects
@@ -217,23 +217,23 @@ def needs_of(place: Workspace) -> dict[str, frozenset[str]]:
 
 
 def impacts_of(place: Workspace, alerts: Sequence[Alert], at: datetime) -> list[str]:
-    """The impact of each ticket that an incident is about; "" where none is known."""
-    surges = [one for one in alerts if one.kind == "surge" and one.key != TOTAL]
-    if not surges:
+    """The impact of each ticket that an incident is about; "" where none is known.
+
+    That is a ticket of a kind that surged, from an hour before its alert to the alert's end.
+    """
+    spans = [(one.key, *ticket_span(one, at)) for one in alerts if one.kind == "surge"]
+    spans = [span for span in spans if span[0] != TOTAL]
+    if not spans:
         return []
-    start, stop = ticket_span(surges, at)
-    desk, kinds = place.settings.desk, {one.key for one in surges}
+    start, stop = min(span[1] for span in spans), max(span[2] for span in spans)
+    desk = place.settings.desk
     about = place.store.opened(desk, TARGET, start, stop)
     impact = {one[:2]: one.label for one in place.store.opened(desk, IMPACT, start, stop)}
-    return [impact.get(one[:2], "") for one in about if one.label in kinds]
-
-
-def ticket_span(alerts: Sequence[Alert], at: datetime) -> tuple[datetime, datetime]:
-    """From when to when the tickets of an incident were opened."""
-    tickets = [one for one in alerts if one.kind in OF_TICKETS]
-    start = min(one.opened_at for one in tickets) - HOUR
-    ends = [at if one.closed_at is None else min(one.closed_at, at) for one in tickets]
-    return start, max([*ends, start + HOUR])
+    return [
+        impact.get(one[:2], "")
+        for one in about
+        if any(kind == one.label and a <= one.opened_at < b for kind, a, b in spans)
+    ]
 
 
 def matrix_of(place: Workspace) -> Matrix:
