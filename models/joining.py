@@ -69,8 +69,9 @@ class Learnt:
     """How often things alert, and together.
 
     `alone` counts the alerts of each thing that nothing had triggered, over `n_weeks`; `seen` the
-    incidents a thing was in, `together` those that both of a pair were in, `apart` those of which
-    a person said that the two do not belong together. `n_things` can alert in all.
+    incidents a thing was in, `together` those that both of a pair were in, `apart` how often people
+    split the two more than they merged them, times `WEIGHT_OF_WORD`: one split divides the chance
+    that they belong together by twenty. `n_things` can alert in all.
     """
 
     n_weeks: float = 0.0
@@ -100,9 +101,11 @@ class Learnt:
         (0.5, 0.002)
         """
         before = self.before_learning(one, other)
-        apart = self.apart.get((one, other), 0.0)
+        if one == other:
+            return before
         known = self.together.get((one, other), 0.0)
-        return (known + PRIOR * before) / (self.seen.get(one, 0.0) + apart + PRIOR)
+        chance = (known + PRIOR * before) / (self.seen.get(one, 0.0) + PRIOR)
+        return chance * math.exp(-max(self.apart.get((one, other), 0.0), 0.0))
 
     def related(self, one: Thing, other: Thing) -> bool:
         """Whether anything but time can speak for two things being of one fault."""
@@ -149,7 +152,7 @@ def learn(
     for one in past:
         incidents.setdefault(one.incident, []).append(one)
     learnt = Learnt(n_weeks, n_things, needs=needs or {})
-    for members in incidents.values():
+    for id, members in incidents.items():
         weights = weights_of(members)
         for thing, weight in weights.items():
             add(learnt.seen, thing, weight)
@@ -158,10 +161,12 @@ def learn(
                     add(learnt.together, (thing, other), min(weight, its))
         for one in members:
             add(learnt.alone, one.thing, 0.0 if one.by_person else 1 - one.probability)
-            if one.split_from is not None:
-                for other in {left.thing for left in incidents.get(one.split_from, ())}:
-                    add(learnt.apart, (one.thing, other), WEIGHT_OF_WORD)
-                    add(learnt.apart, (other, one.thing), WEIGHT_OF_WORD)
+            if one.by_person:
+                said = WEIGHT_OF_WORD if one.split_from else -WEIGHT_OF_WORD
+                for other in {left.thing for left in incidents.get(one.split_from or id, ())}:
+                    if other != one.thing:
+                        add(learnt.apart, (one.thing, other), said)
+                        add(learnt.apart, (other, one.thing), said)
     return learnt
 
 

@@ -6,6 +6,7 @@ what was found the last time. The shares are the products of these, made to sum 
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -34,6 +35,7 @@ known reason; where nothing is known of what needs what."""
 SPREAD = 0.7  # how much less likely each service further down the line feels it
 SHARP, BLUNT = 10.0, 30.0  # minutes: how well metrics, and tickets, tell when something began
 LIKE_THE_LAST = 4.0  # times as suspect is what was the cause of an incident like this one
+LOOKED_BACK = timedelta(minutes=90)  # for where it began
 DRIFT = 0.5  # of a band's half width: what CUSUM forgives
 
 
@@ -143,13 +145,16 @@ def first_signs(signs: Sequence[Sign]) -> dict[str, Sign]:
 def began_at(alert: Alert, trace: Trace | None) -> datetime:
     """When the values of an alert began to leave what was expected, by its chart.
 
-    That is where CUSUM was last at zero before the alert opened (Page 1954); the opening itself
-    where there is no chart.
+    That is where CUSUM was last at zero before the alert opened (Page 1954), an hour and a half
+    before at most; the opening itself where there is no chart.
     """
     if trace is None or alert.opened_at not in trace.times:
         return alert.opened_at
     stop = trace.times.index(alert.opened_at) + 1
-    lines = [getattr(trace, name)[:stop] for name in ("observed", "expected", "lower", "upper")]
+    start = bisect_left(trace.times, alert.opened_at - LOOKED_BACK)
+    lines = [
+        getattr(trace, name)[start:stop] for name in ("observed", "expected", "lower", "upper")
+    ]
     observed, expected, lower, upper = (np.array(one, dtype=float) for one in lines)
     half = np.fmax(np.fmax(upper - expected, expected - lower), 1e-9)
     side = -1.0 if alert.observed < alert.expected else 1.0

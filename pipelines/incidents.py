@@ -42,7 +42,7 @@ def join_alerts(place: Workspace, at: datetime) -> list[DetectedIncident]:
     An alert is assigned once, and the id of an incident comes from its first alert. What was saved
     is left as it is by another run on the same alerts.
     """
-    desk, store = place.settings.desk, place.store
+    desk, store, needs = place.settings.desk, place.store, needs_of(place)
     fresh = store.unjoined_alerts(desk, at - UNJOINED)
     open_ = store.detected([desk], states=OPEN, limit=None)
     members = store.members([one.id for one in open_])
@@ -50,8 +50,8 @@ def join_alerts(place: Workspace, at: datetime) -> list[DetectedIncident]:
         one.id: Case(one, one, [alert for alert, _ in members[one.id]]) for one in reversed(open_)
     }
     if fresh:
-        past, since = past_of(place, at), first_alert(place, at)
-        needs = needs_of(place)
+        past = past_of(place, at)
+        since = min(first_alert(place, at), fresh[0].opened_at)
         n_things = max(sum(store.count_states(desk).values()), len({p.thing for p in past}), 1)
         for alert in fresh:
             n_weeks = max((alert.opened_at - since) / timedelta(weeks=1), 0.0)
