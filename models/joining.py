@@ -70,8 +70,9 @@ class Learnt:
 
     `alone` counts the alerts of each thing that nothing had triggered, over `n_weeks`; `seen` the
     incidents a thing was in, `together` those that both of a pair were in, `apart` how often people
-    split the two more than they merged them, times `WEIGHT_OF_WORD`: one split divides the chance
-    that they belong together by twenty. `n_things` can alert in all.
+    split the two more than they merged them, times `WEIGHT_OF_WORD`: one split outweighs so many
+    incidents in which they were together, and divides by twenty what chance is left. `n_things` can
+    alert in all.
     """
 
     n_weeks: float = 0.0
@@ -103,9 +104,10 @@ class Learnt:
         before = self.before_learning(one, other)
         if one == other:
             return before
-        known = self.together.get((one, other), 0.0)
+        apart = max(self.apart.get((one, other), 0.0), 0.0)
+        known = max(self.together.get((one, other), 0.0) - apart, 0.0)
         chance = (known + PRIOR * before) / (self.seen.get(one, 0.0) + PRIOR)
-        return chance * math.exp(-max(self.apart.get((one, other), 0.0), 0.0))
+        return chance * math.exp(-apart)
 
     def related(self, one: Thing, other: Thing) -> bool:
         """Whether anything but time can speak for two things being of one fault."""
