@@ -18,6 +18,7 @@ import numpy as np
 from data.records import Alert, Change, Suspect, Trace
 from features.labels import parsed, sender_of
 from features.names import shared_name
+from features.windows import TOTAL
 from models.incidents import OF_TICKETS, lag_told
 
 Needs = Mapping[str, frozenset[str]]
@@ -34,6 +35,7 @@ FELT, UNEXPLAINED, UNKNOWN = 0.6, 0.05, 0.3
 known reason; where nothing is known of what needs what."""
 SPREAD = 0.7  # how much less likely each service further down the line feels it
 SHARP, BLUNT = 10.0, 30.0  # minutes: how well metrics, and tickets, tell when something began
+HIDDEN = 0.2  # of the causes show later than what they bring about: their own series move less
 LIKE_THE_LAST = 4.0  # times as suspect is what was the cause of an incident like this one
 LOOKED_BACK = timedelta(minutes=90)  # for where it began
 DRIFT = 0.5  # of a band's half width: what CUSUM forgives
@@ -53,13 +55,15 @@ class Before(NamedTuple):
 class Known:
     """What there is to know beside the alerts: what needs what, changes, incidents before.
 
-    `changes` are those of the last month, `weeks` how long that was.
+    `changes` are those of the last month, `weeks` how long that was. `services` are the names of
+    those that are measured: tickets are about the one that their kind is named for.
     """
 
     needs: Needs = field(default_factory=dict)
     changes: Sequence[Change] = ()
     weeks: float = 4.0
     before: Sequence[Before] = ()
+    services: Sequence[str] = ()
 
 
 class Sign(NamedTuple):
@@ -88,7 +92,7 @@ def suspects(
     ('auth', 'mail went wrong too, which needs it')
     """
     names = services_of(alerts, known)
-    signs = [sign_of(one, traces.get(one.id), names) for one in alerts]
+    signs = [sign_of(one, traces.get(one.id), names) for one in alerts if one.key != TOTAL]
     first = first_signs(signs)
     begin = min((sign.at for sign in first.values()), default=None)
     if begin is None:
@@ -113,7 +117,7 @@ def suspects(
 def services_of(alerts: Sequence[Alert], known: Known) -> list[str]:
     """The names of services that are known, from series, changes and what needs what."""
     named = [service_of(one.key) for one in alerts if one.kind not in OF_TICKETS]
-    named += [one.service for one in known.changes if one.service]
+    named += [*known.services, *(one.service for one in known.changes if one.service)]
     named += [name for service, needs in known.needs.items() for name in (service, *sorted(needs))]
     return list(dict.fromkeys(named))
 
@@ -199,7 +203,8 @@ def weight(cause: str, first: Mapping[str, Sign], begin: datetime, known: Known)
         weight *= felt(service, cause, known.needs, shows=own is not None)
         if own is not None:  # what is felt comes after what causes it
             late = (own.at - sign.at) / timedelta(minutes=1)
-            weight *= math.exp(-max(late, 0.0) / max(own.blur, sign.blur))
+            sharp = math.exp(-max(late, 0.0) / max(own.blur, sign.blur))
+            weight *= HIDDEN + (1 - HIDDEN) * sharp
     weight *= speaks_of_change(cause, begin, known)
     like = max((one.like for one in known.before if names(one.cause, cause)), default=0.0)
     return weight * (1 + (LIKE_THE_LAST - 1) * like)

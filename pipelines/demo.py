@@ -74,9 +74,17 @@ def empty(home: Path) -> None:
     (home / MARK).write_text("What stands here is simulated. `forewarn demo` makes it anew.\n")
 
 
-def simulate(desk: str, seed: int, past: Path, live: Path, incident_weeks: int = 2) -> None:
+def simulate(
+    desk: str,
+    seed: int,
+    past: Path,
+    live: Path,
+    incident_weeks: int = 2,
+    *,
+    echoes: bool = False,
+) -> None:
     """Write the desk's files: those of the past, and those that come once all is frozen."""
-    simulated = make(seed, end=END, desk=desk, incident_weeks=incident_weeks)
+    simulated = make(seed, end=END, desk=desk, incident_weeks=incident_weeks, echoes=echoes)
     start = END - LIVE
     before = simulated.points.at < instant(start)
     write(

@@ -12,7 +12,7 @@ from models.incident_acts import incident_id
 from models.incidents import OPEN, gone_on, grave, lag_told, ticket_span, title_of, why_of
 from models.joining import Joined, Learnt, Past, join, learn, thing_of
 from models.matrix import ITIL, Matrix
-from models.suspects import Before, Known, suspects
+from models.suspects import Before, Known, service_of, suspects
 from pipelines.episodes import HOUR
 from pipelines.feeds import TARGET, TOTAL
 from pipelines.priority import read_matrix
@@ -21,7 +21,7 @@ from pipelines.workspace import Workspace
 UNJOINED = timedelta(days=30)  # older alerts are left alone: nobody waits for them
 LEARNT_FROM = timedelta(days=180)
 CHANGES_OF = timedelta(weeks=4)  # that say how often a service is changed
-MOST_CHANGES = 2000
+MOST_CHANGES, MOST_SERIES = 2000, 2000
 ALIKE, MOST_BEFORE = 0.3, 3
 IMPACT = "impact"
 
@@ -191,7 +191,9 @@ def known_of(place: Workspace, incident: DetectedIncident, alerts: Sequence[Aler
     desk = place.settings.desk
     changes = place.store.service_changes(desk, since, last + HOUR, limit=MOST_CHANGES)
     weeks = CHANGES_OF / timedelta(weeks=1)
-    return Known(needs_of(place), changes, weeks, alike(place, incident, alerts))
+    states = place.store.series_states(desk, limit=MOST_SERIES)
+    services = dict.fromkeys(service_of(one.key) for one in states)
+    return Known(needs_of(place), changes, weeks, alike(place, incident, alerts), [*services])
 
 
 def alike(place: Workspace, incident: DetectedIncident, alerts: Sequence[Alert]) -> list[Before]:
