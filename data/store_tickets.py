@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 
 from data import tables
+from data.attributes import storable_attributes
 from data.masking import mask
 from data.records import Feedback, Incident, Prediction, Ticket
 from data.rows import LOOKUP_ROWS, Merge, Row, Rows, Written, among, chunks, upsert, window
@@ -266,7 +267,7 @@ def _of_ticket(table: Table, which: ColumnElement[bool]) -> ColumnElement[bool]:
 
 def _masked(ticket: Ticket) -> Ticket:
     texts = {name: mask(_storable(getattr(ticket, name))) for name in TEXTS}
-    return replace(ticket, **texts)
+    return replace(ticket, **texts, attributes=storable_attributes(ticket.attributes))
 
 
 def _storable(text: str) -> str:
@@ -275,9 +276,10 @@ def _storable(text: str) -> str:
 
 
 def _merge_tickets(known: Row, came: Row) -> Row:
-    given = {name: label for name, label in came["labels"].items() if label}
     kept = {name: known[name] if value in (None, "") else value for name, value in came.items()}
-    return kept | {"labels": {**known["labels"], **given}}
+    for name in ("labels", "attributes"):
+        kept[name] = {**known[name], **{key: said for key, said in came[name].items() if said}}
+    return kept
 
 
 def _merge_incidents(known: Row, came: Row) -> Row:
