@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from data.masking import mask
 
@@ -16,6 +17,7 @@ PERSONAL = re.compile(
 )
 
 
+@lru_cache(maxsize=4096)  # a desk has few sites, and many tickets of each
 def fault_of(name: str, value: str) -> str:
     """Why this cannot be an attribute, "" where it can.
 

@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from dataclasses import asdict
 
 from sqlalchemy import (
     BigInteger,
@@ -20,8 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 from data.database import UtcTime
-from data.records import Isolated
-from data.records import Suspect
+from data.records import Isolated, Suspect
 
 
 class Labels(TypeDecorator[Mapping[str, str]]):

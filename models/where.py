@@ -21,6 +21,7 @@ DEPTH, SHALLOW = 3, 2  # attributes of a combination; only pairs where tickets h
 MANY = 8  # of 16 attributes there are 120 pairs, and 560 triples
 LEAST = 3  # tickets of a surge that have the combination: two are no pattern
 BEFORE = 50  # earlier tickets that tell the same attributes: fewer do not say what is usual
+MOST_OF = 0.5  # of the surge's tickets must have it: what leaves half out does not isolate them
 FLOOR = 0.01  # the chance that something is named of a surge from everywhere
 SWING = 200.0  # a share swings from day to day as much as chance lets it among so many tickets
 FIRST = ("site", "device", "app_version", "channel", "customer")  # in the order people name them
@@ -160,7 +161,8 @@ def penalties(groups: Sequence[Group]) -> list[float]:
 def chances(group: Group) -> Iterator[tuple[int, float]]:
     """Each combination that stands out, by its place in the group, and the log of its chance."""
     more = group.n * group.of_before > group.n_before * group.of
-    for at in np.flatnonzero(more & (group.n >= LEAST)).tolist():
+    enough = (group.n >= LEAST) & (group.n >= MOST_OF * group.of)
+    for at in np.flatnonzero(more & enough).tolist():
         n, n_before = int(group.n[at]), int(group.n_before[at])
         yield at, log_tail(n, group.of, n_before, group.of_before)
 
