@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data.records import Ticket
-from data.simulate import Simulated, simulate
+from data.simulate import Simulated
 from models.where import where
 from pipelines.feeds import TARGET
 from pipelines.origins import USUAL
