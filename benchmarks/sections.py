@@ -131,6 +131,12 @@ def surges(data: Path) -> str:
     )
 
 
+def where_from(data: Path) -> str:
+    from benchmarks import where as places
+
+    return told("where", calm=places.N_CALM, table=table(places.COLUMNS, places.rows()))
+
+
 def scale(data: Path) -> str:
     from benchmarks import scale as many
 
@@ -260,6 +266,7 @@ SECTIONS = {
         "As many false alerts as were allowed", ("metrics/aiops_kpi.parquet",), budgets
     ),
     "surges": Section("Surges of tickets", ("surge/nycomplaints_daily.csv",), surges),
+    "where": Section("Where surges come from", (), where_from),
     "measures": Section(
         "Measures of a real desk", ("tickets/uci_incident_event_log.csv.gz",), measures
     ),

@@ -21,7 +21,7 @@ DEPTH, SHALLOW = 3, 2  # attributes of a combination; only pairs where tickets h
 MANY = 8  # of 16 attributes there are 120 pairs, and 560 triples
 LEAST = 3  # tickets of a surge that have the combination: two are no pattern
 BEFORE = 50  # earlier tickets that tell the same attributes: fewer do not say what is usual
-MOST_OF = 0.5  # of the surge's tickets must have it: what leaves half out does not isolate them
+MOST_OF = 0.35  # of the surge's tickets have it: what leaves two thirds out isolates nothing
 FLOOR = 0.01  # the chance that something is named of a surge from everywhere
 SWING = 200.0  # a share swings from day to day as much as chance lets it among so many tickets
 FIRST = ("site", "device", "app_version", "channel", "customer")  # in the order people name them
@@ -130,18 +130,20 @@ def columns_of(tickets: Sequence[Attributes]) -> Columns:
 
 def grouped(codes: np.ndarray, n_here: int) -> Iterator[Group]:
     """Every set of attributes with its combinations; the first `n_here` tickets are the surge's."""
-    n_names = codes.shape[1]
+    n_names, n_values = codes.shape[1], codes.max(axis=0, initial=0) + 1
     deepest = DEPTH if n_names <= MANY else SHALLOW
     for size in range(1, min(deepest, n_names) + 1):
         for columns in combinations(range(n_names), size):
-            some = codes[:, columns]
-            told = (some >= 0).all(axis=1)
-            kinds, kind = np.unique(some[told], axis=0, return_inverse=True)
-            is_here = (np.arange(len(codes)) < n_here)[told]
-            n = np.bincount(kind.reshape(-1)[is_here], minlength=len(kinds))
-            n_all = np.bincount(kind.reshape(-1), minlength=len(kinds))
-            of = int(is_here.sum())
-            yield Group(columns, kinds, n, n_all - n, of, len(is_here) - of)
+            told = (codes[:, columns] >= 0).all(axis=1)
+            sizes = n_values[list(columns)]
+            numbers = np.ravel_multi_index(codes[told][:, columns].T, sizes)
+            found, kind = np.unique(numbers, return_inverse=True)
+            of = int(told[:n_here].sum())
+            n, n_before = (
+                np.bincount(some, minlength=len(found)) for some in (kind[:of], kind[of:])
+            )
+            kinds = np.transpose(np.unravel_index(found, sizes))
+            yield Group(columns, kinds, n, n_before, of, len(kind) - of)
 
 
 def penalties(groups: Sequence[Group]) -> list[float]:

@@ -39,6 +39,12 @@ def usual(n: int, seed: int) -> list[dict[str, str]]:
     return [{"site": str(s), "device": str(d)} for s, d in zip(sites, devices, strict=True)]
 
 
+def many(n: int, seed: int) -> list[dict[str, str]]:
+    """Tickets from everywhere with eight attributes, which make 576 combinations to look at."""
+    values = np.random.default_rng(seed).integers(0, 2, (n, 8))
+    return [{f"a{i}": str(value) for i, value in enumerate(row)} for row in values]
+
+
 # -- which combination ------------------------------------------------------------------------
 
 
@@ -55,9 +61,9 @@ def test_a_surge_of_one_place_is_named_as_that_place_and_no_more(planted):
 
 
 def test_of_a_surge_from_everywhere_nothing_is_said():
-    before = usual(600, 0)
-    named = [where(usual(25, seed), before) for seed in range(1, 201)]
-    assert sum(found is not None for found in named) <= 4  # of 200, where one in a hundred may
+    before = many(600, 0)
+    named = [where(many(25, seed), before) for seed in range(1, 81)]
+    assert sum(found is not None for found in named) <= 2  # of 80, where one in a hundred may
 
 
 def test_a_site_that_most_tickets_come_from_anyway_isolates_nothing():
