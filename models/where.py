@@ -134,7 +134,7 @@ def grouped(codes: np.ndarray, n_here: int) -> Iterator[Group]:
     deepest = DEPTH if n_names <= MANY else SHALLOW
     for size in range(1, min(deepest, n_names) + 1):
         for columns in combinations(range(n_names), size):
-            told = (codes[:, columns] >= 0).all(axis=1)
+            told = np.all(codes[:, columns] >= 0, axis=1)
             sizes = n_values[list(columns)]
             numbers = np.ravel_multi_index(codes[told][:, columns].T, sizes)
             found, kind = np.unique(numbers, return_inverse=True)
