@@ -39,6 +39,19 @@ Offset = Annotated[int, Query(ge=0, le=1_000_000)]
 router = APIRouter(tags=["alerts"])
 
 
+class IsolatedOut(BaseModel):
+    """Where a surge comes from: `n` of its `of` tickets have these attributes in common.
+
+    `usual` is the share of the four weeks before that had them.
+    """
+
+    attributes: dict[str, str]
+    n: int
+    of: int
+    usual: float
+    chance: float
+
+
 class AlertOut(BaseModel):
     id: str
     desk: str
@@ -61,6 +74,7 @@ class AlertOut(BaseModel):
     status_at: datetime | None
     group_key: str
     members: list[str]
+    isolated: IsolatedOut | None
 
 
 class TraceOut(BaseModel):

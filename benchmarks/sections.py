@@ -137,6 +137,18 @@ def joined(data: Path) -> str:
     return told("joined", **together.measured())
 
 
+def where_from(data: Path) -> str:
+    from benchmarks import where as places
+
+    return told("where", calm=places.N_CALM, table=table(places.COLUMNS, places.rows()))
+
+
+def noufaily(data: Path) -> str:
+    from benchmarks import noufaily as scenarios
+
+    return told("noufaily", n=scenarios.N_SERIES, table=table(scenarios.COLUMNS, scenarios.rows()))
+
+
 def scale(data: Path) -> str:
     from benchmarks import scale as many
 
@@ -267,6 +279,8 @@ SECTIONS = {
         "As many false alerts as were allowed", ("metrics/aiops_kpi.parquet",), budgets
     ),
     "surges": Section("Surges of tickets", ("surge/nycomplaints_daily.csv",), surges),
+    "noufaily": Section("Outbreaks in weekly counts", (), noufaily),
+    "where": Section("Where surges come from", (), where_from),
     "measures": Section(
         "Measures of a real desk", ("tickets/uci_incident_event_log.csv.gz",), measures
     ),

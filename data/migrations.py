@@ -397,6 +397,13 @@ def join_alerts(connection: Connection) -> None:
     meta.create_all(connection, checkfirst=False)
 
 
+def keep_attributes(connection: Connection) -> None:
+    """Where tickets come from, and where surges do. Of earlier ones nothing is known."""
+    told = "ALTER TABLE tickets ADD COLUMN attributes TEXT NOT NULL DEFAULT '{}'"
+    connection.execute(text(told))
+    connection.execute(text("ALTER TABLE alerts ADD COLUMN isolated TEXT"))
+
+
 MIGRATIONS: list[Migration] = [
     create_store_tables,
     create_history_tables,
@@ -411,4 +418,5 @@ MIGRATIONS: list[Migration] = [
     keep_changes,
     keep_handling,
     join_alerts,
+    keep_attributes,
 ]

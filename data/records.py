@@ -27,7 +27,8 @@ class Ticket:
 
     `labels` holds what the desk itself wrote (category, impact, ...), as given. `requester` is a
     keyed hash, never a name. A desk that writes no titles leaves `title` empty. `resolution` is
-    what was done about it, in the words of whoever did it. From `acknowledged_at` on stands how it
+    what was done about it, in the words of whoever did it. `attributes` say where it comes from
+    (site, device, app version, customer), never from whom. From `acknowledged_at` on stands how it
     was handled, None where the desk does not say: `csat` is what the requester thought of it, as
     given, and `first_contact` whether whoever answered first resolved it.
     """
@@ -51,6 +52,7 @@ class Ticket:
     n_reopened: int | None = None
     n_reassigned: int | None = None
     csat: str | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,21 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
+class Isolated:
+    """Where a surge comes from: `n` of its `of` tickets have these attributes in common.
+
+    `usual` in [0, 1] is the share of the four weeks before that had them; `chance` bounds how
+    likely something stands out as much in a surge from everywhere.
+    """
+
+    attributes: Mapping[str, str]
+    n: int
+    of: int
+    usual: float
+    chance: float
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """One episode during which a series, or a kind of ticket, was not as it should be.
 
@@ -92,6 +109,7 @@ class Alert:
     label that they share (`service="checkout"`), or `key` itself where there is none. `score`,
     `observed`, `expected`, `lower` and `upper` are those of `key` at `peak_at`, when the score was
     highest; `lower` to `upper` is what the detector would have called normal.
+    `isolated` is where a surge comes from, None where it comes from everywhere or that is unknown.
     `closed_at` is None while the episode lasts, and `acknowledged_at` until a person says anything
     of it for the first time.
     """
@@ -118,6 +136,7 @@ class Alert:
     group_key: str = ""
     members: tuple[str, ...] = ()
     acknowledged_at: datetime | None = None
+    isolated: Isolated | None = None
 
     @property
     def summary(self) -> str:

@@ -5,7 +5,7 @@ metrics were fixed before any detector was written; a detector is to be improved
 """
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,11 +19,12 @@ from data.simulation.causes import Made, draw_changes, echoing
 from data.simulation.desk import CATEGORIES, DEPENDS_ON, series_keys
 from data.simulation.desk_tickets import draw_arrivals, write_tickets
 from data.simulation.faults import Fault, draw_faults
+from data.simulation.places import draw_strikes, placed
 from data.simulation.signals import draw_signals
 
 TICKET_COLUMNS = (
     "Number", "Opened", "Short description", "Description", "Channel", "Caller", "Category",
-    "Impact", "Urgency", "Priority", "Assignment group", "Resolved",
+    "Impact", "Urgency", "Priority", "Assignment group", "Resolved", "Site", "Device",
 )  # fmt: skip
 
 
@@ -32,13 +33,15 @@ class Simulated:
     """What a simulated desk leaves behind.
 
     A ticket's `requester` is a plain (invented) e-mail address, since these tickets stand for the
-    desk's own file; it becomes a keyed hash when that file is ingested.
+    desk's own file; it becomes a keyed hash when that file is ingested. `strikes` says for each
+    incident which site and device it was confined to, if any.
     """
 
     tickets: list[Ticket]
     points: Points
     incidents: list[Incident]
     changes: Sequence[Change] = ()
+    strikes: Sequence[Mapping[str, str]] = ()
 
 
 def simulate(
@@ -66,11 +69,15 @@ def simulate(
     if echoes:
         faults = [echoing(behind, fault) for fault in faults]
     arrivals = draw_arrivals(rng, when, faults, busy, tickets_a_week)
+    places = np.random.default_rng([seed, 2])
+    strikes = draw_strikes(places, len(faults))
+    tickets = write_tickets(rng, arrivals, desk, end)
     return Simulated(
-        write_tickets(rng, arrivals, desk, end),
+        placed(places, tickets, arrivals.fault.tolist(), strikes),
         _points(when, draw_signals(rng, when, faults)),
         [_incident(i, fault, when, desk) for i, fault in enumerate(faults, start=1)],
         [_change(i, made, when, desk) for i, made in enumerate(changes, start=1)],
+        strikes,
     )
 
 
@@ -146,6 +153,7 @@ def _ticket_row(ticket: Ticket) -> tuple[object, ...]:
     return (
         ticket.external_id, _stamp(ticket.opened_at), ticket.title, ticket.body, ticket.channel,
         ticket.requester, *labels, _stamp(ticket.resolved_at),
+        ticket.attributes["site"], ticket.attributes["device"],
     )  # fmt: skip
 
 

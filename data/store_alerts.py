@@ -18,7 +18,7 @@ from data.store_outbox import delete_outbox, note_changes
 LINES = ("observed", "expected", "lower", "upper")
 DETECTORS_OWN = (
     "peak_at", "closed_at", "score", "observed", "expected", "lower", "upper", "why", "n_tickets",
-    "members",
+    "members", "isolated",
 )  # fmt: skip
 SILENT, REPORTING = ("silent", "ended"), "reporting"
 _COLUMNS = tables.series_states.columns

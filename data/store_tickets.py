@@ -3,11 +3,12 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Select,
     Table,
     and_,
     delete,
@@ -19,6 +20,7 @@ from sqlalchemy import (
 )
 
 from data import tables
+from data.attributes import storable_attributes
 from data.masking import mask
 from data.records import Feedback, Incident, Prediction, Ticket
 from data.rows import LOOKUP_ROWS, Merge, Row, Rows, Written, among, chunks, upsert, window
@@ -140,19 +142,27 @@ class TicketRows(Rows):
         Each is about the desk's own label for `target`, else what the latest prediction says,
         else "".
         """
-        ticket, said = tables.tickets.columns, tables.predictions.columns
-        same = and_(*(ticket[name] == said[name] for name in TICKET_KEY), said.target == target)
-        query = (
-            select(ticket.source, ticket.external_id, ticket.opened_at, ticket.labels, said.label)
-            .select_from(tables.tickets.outerjoin(tables.predictions, same))
-            .where(ticket.desk == desk, *window(ticket.opened_at, since, until))
-            .order_by(ticket.opened_at, ticket.source, ticket.external_id, said.scored_at)
-        )
         latest = {}
         with self.reading.connect() as connection:
-            for source, external_id, opened_at, labels, predicted in connection.execute(query):
+            for source, external_id, opened_at, labels, predicted in connection.execute(
+                _labelled(desk, target, since, until)
+            ):
                 label = labels.get(target) or predicted or ""
                 latest[source, external_id] = Opened(source, external_id, opened_at, label)
+        return list(latest.values())
+
+    def origins(
+        self, desk: str, target: str, since: datetime, until: datetime
+    ) -> list[tuple[str, dict[str, str]]]:
+        """What the tickets of `opened` are about, and where each comes from: its channel, too."""
+        ticket = tables.tickets.columns
+        query = _labelled(desk, target, since, until).add_columns(ticket.attributes, ticket.channel)
+        latest = {}
+        with self.reading.connect() as connection:
+            for row in connection.execute(query):
+                told = {"channel": row.channel} if row.channel else {}
+                label = row.labels.get(target) or row.label or ""
+                latest[row.source, row.external_id] = (label, told | row.attributes)
         return list(latest.values())
 
     def put_predictions(self, predictions: Sequence[Prediction]) -> Written:
@@ -216,6 +226,18 @@ class TicketRows(Rows):
             return delete_tickets(connection, theirs)
 
 
+def _labelled(desk: str, target: str, since: datetime, until: datetime) -> Select[Any]:
+    """Tickets of [since, until) with their labels, and what was predicted, the latest last."""
+    ticket, said = tables.tickets.columns, tables.predictions.columns
+    same = and_(*(ticket[name] == said[name] for name in TICKET_KEY), said.target == target)
+    return (
+        select(ticket.source, ticket.external_id, ticket.opened_at, ticket.labels, said.label)
+        .select_from(tables.tickets.outerjoin(tables.predictions, same))
+        .where(ticket.desk == desk, *window(ticket.opened_at, since, until))
+        .order_by(ticket.opened_at, ticket.source, ticket.external_id, said.scored_at)
+    )
+
+
 def delete_tickets(connection: Connection, which: ColumnElement[bool]) -> dict[str, int]:
     """Delete these tickets and, before them, what was said of them; rows gone by table."""
     said = (tables.predictions, tables.feedback)
@@ -266,7 +288,7 @@ def _of_ticket(table: Table, which: ColumnElement[bool]) -> ColumnElement[bool]:
 
 def _masked(ticket: Ticket) -> Ticket:
     texts = {name: mask(_storable(getattr(ticket, name))) for name in TEXTS}
-    return replace(ticket, **texts)
+    return replace(ticket, **texts, attributes=storable_attributes(ticket.attributes))
 
 
 def _storable(text: str) -> str:
@@ -275,9 +297,10 @@ def _storable(text: str) -> str:
 
 
 def _merge_tickets(known: Row, came: Row) -> Row:
-    given = {name: label for name, label in came["labels"].items() if label}
     kept = {name: known[name] if value in (None, "") else value for name, value in came.items()}
-    return kept | {"labels": {**known["labels"], **given}}
+    for name in ("labels", "attributes"):
+        kept[name] = {**known[name], **{key: said for key, said in came[name].items() if said}}
+    return kept
 
 
 def _merge_incidents(known: Row, came: Row) -> Row:

@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 from data.database import UtcTime
-from data.records import Suspect
+from data.records import Isolated, Suspect
 
 
 class Labels(TypeDecorator[Mapping[str, str]]):
@@ -62,6 +62,19 @@ class Suspects(TypeDecorator[Sequence[Suspect]]):
         return tuple(Suspect(**one | {"evidence": tuple(one["evidence"])}) for one in told)
 
 
+class Isolation(TypeDecorator[Isolated]):
+    """Where a surge comes from, kept as JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Isolated | None, dialect: object) -> str | None:
+        return None if value is None else json.dumps(asdict(value))
+
+    def process_result_value(self, value: str | None, dialect: object) -> Isolated | None:
+        return None if value is None else Isolated(**json.loads(value))
+
+
 class Real(TypeDecorator[float]):
     """A number that may be NaN, kept as NULL: SQLite has no NaN."""
 
@@ -97,6 +110,7 @@ tickets = Table(
     *_columns(UtcTime, "acknowledged_at", "first_response_at", "sla_due_at"),
     *_columns(Boolean, "sla_met", "first_contact"),
     *_columns(Integer, "n_reopened", "n_reassigned"),
+    Column("attributes", Labels),
 )
 changes = Table(
     "ticket_changes", meta, *_key("desk", "source", "external_id"), Column("number", BigInteger)
@@ -176,6 +190,7 @@ alerts = Table(
     Column("n_tickets", Integer),
     Column("group_key", Text),
     Column("members", Names),
+    Column("isolated", Isolation),
 )
 evidence = Table(
     "alert_evidence", meta, *_key("alert_id"), Column("desk", Text), Column("evidence", LargeBinary)

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from data.records import Alert, Trace
+from data.records import Alert, Isolated, Trace
 from models.evidence import Again, Evidence
 from models.severity import severity, times_threshold
 
@@ -160,9 +160,24 @@ def facts(alert: Alert, now: datetime, zone: ZoneInfo) -> list[tuple[str, str]]:
         ("Detector", alert.detector),
         ("Desk", alert.desk),
     ]
+    if alert.isolated is not None:
+        told.insert(0, ("Where", isolated(alert.isolated)))
     if alert.n_tickets is not None:
         told.insert(0, ("Tickets", str(alert.n_tickets)))
     return told[4:] if alert.kind == "silent" else told
+
+
+def isolated(found: Isolated) -> str:
+    """Where a surge comes from, in numbers.
+
+    >>> isolated(Isolated({"site": "Leeds"}, 14, 17, 0.2, 1e-6))
+    'site Leeds: 14 of 17 tickets, usually 20 %'
+    """
+    names = ", ".join(
+        f"{name.replace('_', ' ')} {value}" for name, value in found.attributes.items()
+    )
+    usual = f"{100 * found.usual:.0f} %" if found.usual >= 0.01 else "under 1 %"
+    return f"{names}: {found.n:,} of {found.of:,} tickets, usually {usual}"
 
 
 def explained(evidence: Evidence, done: Again) -> list[tuple[str, str]]:

@@ -14,8 +14,9 @@ from features.rolling import rolled_counts
 from models.evidence import Evidence, packed
 from models.watch import Change, Recent
 from pipelines.alerts import Told, alert_id, silent_why, since_told, utc, why
-from pipelines.feeds import METRICS, SILENCE, TARGET, TICKETS, TOTAL, Kind, metric_steps
+from pipelines.feeds import METRICS, SILENCE, TICKETS, Kind, metric_steps
 from pipelines.live import HOUR, Live
+from pipelines.origins import from_told, isolated_from, origins
 from pipelines.workspace import Workspace
 
 ALERT_KINDS: dict[Kind, AlertKind] = {METRICS: "metric", TICKETS: "surge", SILENCE: "silent"}
@@ -141,7 +142,8 @@ def alert_of(place: Workspace, live: Live, change: Change, trace: Trace) -> Aler
     told = Told(change.observed, change.expected, change.lower, change.upper)
     if kind == "surge":
         told = at_peak(trace, utc(change.peak_at)) or told
-    n_tickets = count_tickets(place, live, change) if kind == "surge" else None
+    here = origins(place, live, change) if kind == "surge" else None
+    isolated = None if here is None else isolated_from(place, live, change, trace.alert_id, here)
     return Alert(
         id=trace.alert_id,
         desk=desk,
@@ -153,9 +155,10 @@ def alert_of(place: Workspace, live: Live, change: Change, trace: Trace) -> Aler
         score=change.score,
         threshold=change.threshold,
         **told._asdict(),
-        n_tickets=n_tickets,
+        n_tickets=None if here is None else len(here),
+        isolated=isolated,
         detector=type(live.watch.detector).__name__.lower(),
-        why=reason(place, live, change, told),
+        why=reason(place, live, change, told) + from_told(isolated),
     )
 
 
@@ -178,16 +181,6 @@ def at_peak(trace: Trace, peak_at: datetime) -> Told | None:
     row = trace.times.index(peak_at)
     shown = (getattr(trace, name)[row] for name in LINES)
     return Told(*(np.nan if value is None else value for value in shown))
-
-
-def count_tickets(place: Workspace, live: Live, change: Change) -> int:
-    """Tickets of the alert's kind from an hour before it opened to its peak or its end."""
-    key = live.keys[change.series]
-    start = utc(change.opened_at) - HOUR
-    last = utc(change.peak_at if change.closed_at is None else change.closed_at)
-    stop = last + timedelta(seconds=place.settings.step_seconds)
-    openings = place.store.openings(place.settings.desk, TARGET, start, stop)
-    return sum(key in (TOTAL, label) for _, label in openings)
 
 
 def longer(trace: Trace | None, id: str, recent: Recent) -> Trace:

@@ -19,6 +19,7 @@ from models.floors import Floor, floors_of
 from models.replay import stepped
 from models.tail import PRIORS
 from models.watch import Change, Watch
+from models.where import Attributes
 from pipelines.days_off import days_off
 from pipelines.feeds import DETECTOR_OF, METRICS, SILENCE, TICKETS, Kind, Steps, span_of
 from pipelines.floors import read_floors
@@ -60,6 +61,7 @@ class Live:
     alerts: dict[str, Alert] = field(default_factory=dict)  # that are open, as they stand
     leads: dict[str, int] = field(default_factory=dict)  # the series that opened each of them
     traces: dict[str, Trace] = field(default_factory=dict)  # of alerts that are open
+    usual: dict[str, list[Attributes]] = field(default_factory=dict)  # where tickets came from
     evidence: dict[str, bytes] = field(default_factory=dict)  # of alerts that are not saved yet
     told: np.ndarray = field(default_factory=lambda: np.zeros(0, int))  # states that were saved
     windows: list[Window] = field(default_factory=list)
@@ -190,6 +192,7 @@ def save(place: Workspace, live: Live, alerts: list[Alert]) -> None:
     traces = [trace for id, trace in live.traces.items() if id in kept]
     live.traces = {id: live.traces[id] for id in live.alerts}
     live.leads = {id: live.leads[id] for id in live.alerts}
+    live.usual = {id: told for id, told in live.usual.items() if id in live.alerts}
     desk = place.settings.desk
     changed = changed_states(live, desk)
     state = packed(live, terms(live.kind, place.settings))

@@ -369,9 +369,9 @@ def test_incidents(tmp_path):
 
 
 def test_columns_that_nothing_is_made_of_are_told(tmp_path):
-    path = written(tmp_path / "t.csv", "Created,Betreff,Site,category\n2026-03-02,x,Bonn,VPN\n")
-    assert unread_columns(path) == ["Betreff", "Site"]
-    assert unread_columns(path, mapping={"title": "Betreff"}, label_columns=["Site"]) == []
+    path = written(tmp_path / "t.csv", "Created,Betreff,Ort,category\n2026-03-02,x,Bonn,VPN\n")
+    assert unread_columns(path) == ["Betreff", "Ort"]
+    assert unread_columns(path, mapping={"title": "Betreff"}, label_columns=["Ort"]) == []
 
 
 def test_a_table_of_times_alone_holds_no_tickets(tmp_path):

@@ -64,6 +64,13 @@ TICKET_NAMES: dict[str, tuple[str, ...]] = {
         "ticket_satisfaction_score", "customer_satisfaction_rating", "satisfaction",
     ),
 }  # fmt: skip
+# Where a ticket comes from. A further one is a column called attribute.NAME, or mapped to that.
+ATTRIBUTE_NAMES: dict[str, tuple[str, ...]] = {
+    "attribute.site": ("site", "location", "office", "branch"),
+    "attribute.device": ("device", "device_model", "device_type", "hardware_model"),
+    "attribute.app_version": ("app_version", "client_version", "software_version"),
+    "attribute.customer": ("company", "organization", "organisation", "tenant"),
+}
 POINT_NAMES: dict[str, tuple[str, ...]] = {
     "timestamp": ("timestamp", "time", "at", "ts", "datetime", "date"),
     "value": ("value", "val", "y", "metric_value"),
@@ -84,6 +91,10 @@ INCIDENT_NAMES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
+PREFIX = "attribute."
+ATTRIBUTE = re.compile(r"attributes?_(.+)")
+
+
 def plain(name: str) -> str:
     """A column's name without case, blanks and punctuation.
 
@@ -92,6 +103,28 @@ def plain(name: str) -> str:
     """
     split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())
     return re.sub(r"[\W_]+", "_", split.casefold()).strip("_")
+
+
+def attribute_names(columns: Sequence[str], mapping: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Our names for attributes to the columns that may hold them.
+
+    `customer` may be one only beside a column of who asked: alone it may be a person.
+
+    >>> attribute_names(["attribute.Build"], ["attribute.site"])["attribute.build"]
+    ('attribute_build', 'attributes_build')
+    >>> attribute_names(["caller", "customer"], [])["attribute.customer"][-1]
+    'customer'
+    """
+    spelled = [plain(column) for column in columns]
+    names = dict(ATTRIBUTE_NAMES)
+    if set(spelled) & set(TICKET_NAMES["requester"]) or "requester" in mapping:
+        names["attribute.customer"] += ("customer",)
+    told = [found[1] for name in spelled if (found := ATTRIBUTE.fullmatch(name))]
+    mapped = [ours.removeprefix(PREFIX) for ours in mapping if ours.startswith(PREFIX)]
+    for name in (*told, *mapped):
+        own = (f"attribute_{name}", f"attributes_{name}")
+        names[PREFIX + name] = own + names.get(PREFIX + name, ())
+    return names
 
 
 def find_columns(

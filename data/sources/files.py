@@ -14,12 +14,15 @@ import numpy as np
 from data.masking import pseudonym
 from data.points import Points
 from data.records import Incident, Ticket
+from data.sources.attributes import attributes_in
 from data.sources.chunk import Chunk
 from data.sources.columns import (
     INCIDENT_NAMES,
     LABELS,
     POINT_NAMES,
+    PREFIX,
     TICKET_NAMES,
+    attribute_names,
     find_columns,
     plain,
 )
@@ -163,7 +166,10 @@ def _ticket_columns(
     """Our names to the file's columns; ValueError where a ticket would be a mere time."""
     known = dict.fromkeys(label_columns, ()) | TICKET_NAMES
     known |= {name: (plain(name),) for name in label_columns if name not in TICKET_NAMES}
+    known |= attribute_names(columns, mapping)
     found = find_columns(path, columns, known, mapping, ("opened_at", *label_columns))
+    asked_by = found.get("requester")
+    found = {k: v for k, v in found.items() if v != asked_by or not k.startswith(PREFIX)}
     if not found.keys() & {"title", "body", *LABELS, *label_columns}:
         raise ValueError(
             f"{path} has neither a text nor a label that is recognised; its columns: "
@@ -237,6 +243,7 @@ def _ticket(
         if requester and reading.hmac_key
         else None,
         resolution=texts.get("resolution", ""),
+        attributes=attributes_in(row, columns, reading.rejects),
     )
 
 
