@@ -149,6 +149,12 @@ def noufaily(data: Path) -> str:
     return told("noufaily", n=scenarios.N_SERIES, table=table(scenarios.COLUMNS, scenarios.rows()))
 
 
+def topics(data: Path) -> str:
+    from benchmarks import topics as new
+
+    return told("topics", **new.measured(data))
+
+
 def scale(data: Path) -> str:
     from benchmarks import scale as many
 
@@ -281,6 +287,11 @@ SECTIONS = {
     "surges": Section("Surges of tickets", ("surge/nycomplaints_daily.csv",), surges),
     "noufaily": Section("Outbreaks in weekly counts", (), noufaily),
     "where": Section("Where surges come from", (), where_from),
+    "topics": Section(
+        "New topics",
+        ("tickets/banking77_train.csv.gz", "tickets/banking77_test.csv.gz"),
+        topics,
+    ),
     "measures": Section(
         "Measures of a real desk", ("tickets/uci_incident_event_log.csv.gz",), measures
     ),
