@@ -114,6 +114,7 @@ class ExplainedOut(BaseModel):
 
 
 class OneAlertOut(AlertOut):
+    incident_id: str | None = None
     trace: TraceOut | None = None
 
 
@@ -149,8 +150,9 @@ def alerts(
 @router.get("/v1/alerts/{id}")
 def alert(service: Served, caller: Reader, id: str) -> OneAlertOut:
     """One alert, with the values that its chart draws."""
-    found = alert_of(service, caller, id)
-    return one_alert_out(found, service.store().trace(id))
+    found, store = alert_of(service, caller, id), service.store()
+    joined = store.incident_of(found.id)
+    return one_alert_out(found, store.trace(found.id), joined.incident_id if joined else None)
 
 
 @router.get("/v1/alerts/{id}/explain")
@@ -204,9 +206,9 @@ def alert_out(alert: Alert) -> AlertOut:
     return AlertOut(**finite(asdict(alert)))
 
 
-def one_alert_out(alert: Alert, trace: Trace | None) -> OneAlertOut:
+def one_alert_out(alert: Alert, trace: Trace | None, incident_id: str | None) -> OneAlertOut:
     drawn = TraceOut(**finite(asdict(trace))) if trace else None
-    return OneAlertOut(**finite(asdict(alert)), trace=drawn)
+    return OneAlertOut(**finite(asdict(alert)), incident_id=incident_id, trace=drawn)
 
 
 def finite(value: Any) -> Any:

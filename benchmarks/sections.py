@@ -131,6 +131,12 @@ def surges(data: Path) -> str:
     )
 
 
+def joined(data: Path) -> str:
+    from benchmarks import joined as together
+
+    return told("joined", **together.measured())
+
+
 def where_from(data: Path) -> str:
     from benchmarks import where as places
 
@@ -209,6 +215,7 @@ def measures(data: Path) -> str:
 
 SECTIONS = {
     "incidents": Section("Incidents found on simulated desks", (), incidents),
+    "joined": Section("Alerts joined into incidents, and their suspects", (), joined),
     "triage": Section(
         "Triage on public tickets",
         (

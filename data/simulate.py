@@ -16,7 +16,7 @@ from data.points import Points
 from data.records import Change, Incident, Ticket
 from data.simulation.activity import BIN_SECONDS, Calendar, activity, calendar
 from data.simulation.causes import Made, draw_changes, echoing
-from data.simulation.desk import CATEGORIES, series_keys
+from data.simulation.desk import CATEGORIES, DEPENDS_ON, series_keys
 from data.simulation.desk_tickets import draw_arrivals, write_tickets
 from data.simulation.faults import Fault, draw_faults
 from data.simulation.places import draw_strikes, placed
@@ -125,7 +125,7 @@ def _moment(bin: int, when: Calendar) -> datetime:
 
 
 def write(simulated: Simulated, folder: Path) -> None:
-    """`tickets.csv`, `metrics.csv` and `incidents.csv`, as a desk's own exports would look."""
+    """The desk's exports: tickets, metrics, incidents, changes and dependencies, each a .csv."""
     folder.mkdir(parents=True, exist_ok=True)
     _write_csv(folder / "tickets.csv", TICKET_COLUMNS, map(_ticket_row, simulated.tickets))
     _write_csv(
@@ -133,6 +133,10 @@ def write(simulated: Simulated, folder: Path) -> None:
     )
     columns = ("id", "title", "onset_at", "ended_at", "categories", "series")
     _write_csv(folder / "incidents.csv", columns, map(_incident_row, simulated.incidents))
+    rows = ((one.id, _stamp(one.at), one.service, one.title) for one in simulated.changes)
+    _write_csv(folder / "changes.csv", ("id", "at", "service", "title"), rows)
+    needs = ((service, ";".join(needed)) for service, needed in DEPENDS_ON.items())
+    _write_csv(folder / "dependencies.csv", ("service", "depends_on"), needs)
 
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Iterable[object]]) -> None:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from data.records import Alert, DetectedIncident, IncidentState
 from features.labels import sender_of
+from features.names import shared_name
 from features.windows import TOTAL
 from models.joining import thing_of
 from models.matrix import Matrix
@@ -150,18 +151,23 @@ def why_of(alerts: Sequence[Alert], n_tickets: int, zone: ZoneInfo) -> str:
             "perhaps they were entered together"
         )
     if surges and others:
-        first = min(others, key=lambda one: (one.kind == "silent", one.opened_at))
+        main, first = surges[0], first_of(surges[0], others)
         tickets = tickets_told(surges, n_tickets, zone)
-        told = f"{tickets}, {lag_told(surges[0].opened_at, first.opened_at)} {moved_how(first)}"
+        told = f"{tickets}, {lag_told(main.opened_at, first.opened_at)} {moved_how(first)}"
         used = 1 + len(surges)
     elif surges:
         told, used = tickets_told(surges, n_tickets, zone), len(surges)
     else:
         first = min(others, key=lambda one: one.opened_at)
-        at = first.opened_at.astimezone(zone)
-        told, used = f"{moved_how(first)} at {at:%H:%M}", 1
+        told, used = f"{moved_how(first)} at {first.opened_at.astimezone(zone):%H:%M}", 1
     more = len(alerts) - used
     return told + (f"; {more} more alert{'s' if more > 1 else ''} with it" if more > 0 else "")
+
+
+def ticket_span(alert: Alert, at: datetime) -> tuple[datetime, datetime]:
+    """From when to when the tickets of an alert were opened, as far as is known at a time."""
+    end = at if alert.closed_at is None else min(alert.closed_at, at)
+    return alert.opened_at - HOUR, max(end, alert.opened_at)
 
 
 def tickets_told(surges: Sequence[Alert], n_tickets: int, zone: ZoneInfo) -> str:
@@ -170,11 +176,17 @@ def tickets_told(surges: Sequence[Alert], n_tickets: int, zone: ZoneInfo) -> str
     about = f"on {' and '.join(kinds[:2])}" if kinds else "in all"
     if len(kinds) > 2:
         about = f"on {kinds[0]} and {len(kinds) - 1} more kinds"
-    first = min(one.opened_at for one in surges)
+    at = surges[0].opened_at
     return (
-        f"{n_tickets} tickets {about} since {(first - HOUR).astimezone(zone):%H:%M}, "
-        f"noticed at {first.astimezone(zone):%H:%M}"
+        f"{n_tickets} tickets {about} since {(at - HOUR).astimezone(zone):%H:%M}, "
+        f"noticed at {at.astimezone(zone):%H:%M}"
     )
+
+
+def first_of(surge: Alert, others: Sequence[Alert]) -> Alert:
+    """The first series that moved, of those of the same name as the tickets where there are any."""
+    named = [one for one in others if shared_name(surge.key, thing_of(one).name)]
+    return min(named or others, key=lambda one: (one.kind == "silent", one.opened_at))
 
 
 def moved_how(alert: Alert) -> str:

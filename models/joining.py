@@ -23,7 +23,7 @@ LASTING = 360.0  # minutes, over which these are spread
 QUIET = 120.0  # minutes after its end in which more may still come of an alert's fault
 AGAIN = 24 * 60.0  # minutes in which the same thing may come again
 
-SAME, NAMED, NEEDED, UNRELATED = 0.5, 0.4, 0.3, 0.5
+SAME, NAMED, NEEDED, UNRELATED = 0.5, 0.4, 0.3, 0.3
 """Chances that another alerts in the same incident, before anything is learnt: the same thing
 again, one of the same name or on a service that it needs, and all that have nothing to do with it
 together."""
@@ -69,8 +69,10 @@ class Learnt:
     """How often things alert, and together.
 
     `alone` counts the alerts of each thing that nothing had triggered, over `n_weeks`; `seen` the
-    incidents a thing was in, `together` those that both of a pair were in, `apart` those of which
-    a person said that the two do not belong together. `n_things` can alert in all.
+    incidents a thing was in, `together` those that both of a pair were in, `apart` how often people
+    split the two more than they merged them, times `WEIGHT_OF_WORD`: one split outweighs so many
+    incidents in which they were together, and divides by twenty what chance is left. `n_things` can
+    alert in all.
     """
 
     n_weeks: float = 0.0
@@ -94,15 +96,23 @@ class Learnt:
         >>> errors, auth = Thing("metric", "vpn.errors"), Thing("metric", "auth.errors")
         >>> learnt = Learnt(n_things=50)
         >>> learnt.together_with(vpn, errors), learnt.together_with(vpn, auth)
-        (0.4, 0.01)
+        (0.4, 0.006)
         >>> learnt.seen[vpn], learnt.together[vpn, auth] = 4.0, 3.0
         >>> round(learnt.together_with(vpn, auth), 2), round(learnt.together_with(vpn, shop), 3)
-        (0.5, 0.003)
+        (0.5, 0.002)
         """
         before = self.before_learning(one, other)
-        apart = self.apart.get((one, other), 0.0)
+        if one == other:
+            return before
+        apart = max(self.apart.get((one, other), 0.0), 0.0)
+        known = max(self.together.get((one, other), 0.0) - apart, 0.0)
+        chance = (known + PRIOR * before) / (self.seen.get(one, 0.0) + PRIOR)
+        return chance * math.exp(-apart)
+
+    def related(self, one: Thing, other: Thing) -> bool:
+        """Whether anything but time can speak for two things being of one fault."""
         known = self.together.get((one, other), 0.0)
-        return (known + PRIOR * before) / (self.seen.get(one, 0.0) + apart + PRIOR)
+        return known > 0 or self.before_learning(one, other) >= NEEDED
 
     def before_learning(self, one: Thing, other: Thing) -> float:
         """What names alone say of how likely two things alert together."""
@@ -144,7 +154,7 @@ def learn(
     for one in past:
         incidents.setdefault(one.incident, []).append(one)
     learnt = Learnt(n_weeks, n_things, needs=needs or {})
-    for members in incidents.values():
+    for id, members in incidents.items():
         weights = weights_of(members)
         for thing, weight in weights.items():
             add(learnt.seen, thing, weight)
@@ -153,10 +163,12 @@ def learn(
                     add(learnt.together, (thing, other), min(weight, its))
         for one in members:
             add(learnt.alone, one.thing, 0.0 if one.by_person else 1 - one.probability)
-            if one.split_from is not None:
-                for other in {left.thing for left in incidents.get(one.split_from, ())}:
-                    add(learnt.apart, (one.thing, other), WEIGHT_OF_WORD)
-                    add(learnt.apart, (other, one.thing), WEIGHT_OF_WORD)
+            if one.by_person:
+                said = WEIGHT_OF_WORD if one.split_from else -WEIGHT_OF_WORD
+                for other in {left.thing for left in incidents.get(one.split_from or id, ())}:
+                    if other != one.thing:
+                        add(learnt.apart, (one.thing, other), said)
+                        add(learnt.apart, (other, one.thing), said)
     return learnt
 
 
@@ -174,11 +186,12 @@ def add(counts: dict, key: object, weight: float) -> None:  # type: ignore[type-
     counts[key] = counts.get(key, 0.0) + weight
 
 
-def lag_density(lag: float, lasted: float, *, again: bool = False) -> float:
+def lag_density(lag: float, lasted: float, *, again: bool = False, related: bool = True) -> float:
     """How likely a minute is, counted from an alert, for another of the same fault to open in.
 
     `lag` is in minutes, below 0 where the other opened before; the alert has `lasted` as long, so
-    far. With `again` it is the same thing that opens once more.
+    far. With `again` it is the same thing that opens once more. What is not known to be `related`
+    comes near in time or for reasons of its own.
 
     >>> lag_density(0, 60) > lag_density(30, 60) > lag_density(90, 180) > 0
     True
@@ -191,7 +204,7 @@ def lag_density(lag: float, lasted: float, *, again: bool = False) -> float:
     density = 0.0
     if lag <= AFTER:
         density = (1 - LATER) * math.exp(-abs(lag) / FADING) / (FADING * near)
-    if lag >= 0:
+    if lag >= 0 and related:
         density += LATER / (AGAIN if again and lag > AFTER else LASTING)
     return density
 
@@ -241,5 +254,6 @@ def rate(one: Alert, at: datetime, thing: Thing, learnt: Learnt) -> float:
     until = at if one.closed_at is None or one.closed_at > at else one.closed_at
     lasted = max((until - one.opened_at) / timedelta(minutes=1), 0.0)
     own = thing_of(one)
-    density = lag_density(lag, lasted, again=own == thing)
+    related = learnt.related(own, thing)
+    density = lag_density(lag, lasted, again=own == thing, related=related)
     return learnt.together_with(own, thing) * density if density else 0.0

@@ -6,6 +6,7 @@ what was found the last time. The shares are the products of these, made to sum 
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,12 +18,14 @@ import numpy as np
 from data.records import Alert, Change, Suspect, Trace
 from features.labels import parsed, sender_of
 from features.names import shared_name
+from features.windows import TOTAL
 from models.incidents import OF_TICKETS, lag_told
 
 Needs = Mapping[str, frozenset[str]]
 SERVICE_LABELS = ("service", "app", "job", "component")
 SHOWN = 5
 CHANGED_BEFORE = timedelta(hours=2)
+CLOCKS = timedelta(minutes=5)  # by which a sender's may be ahead
 FADING = 45.0  # minutes: how soon after a change the fault that it began shows
 CAUSED = 0.5  # of all incidents by a change that somebody told of
 MOST = 30.0  # that one change may speak for a service
@@ -32,7 +35,9 @@ FELT, UNEXPLAINED, UNKNOWN = 0.6, 0.05, 0.3
 known reason; where nothing is known of what needs what."""
 SPREAD = 0.7  # how much less likely each service further down the line feels it
 SHARP, BLUNT = 10.0, 30.0  # minutes: how well metrics, and tickets, tell when something began
+HIDDEN = 0.2  # of the causes show later than what they bring about: their own series move less
 LIKE_THE_LAST = 4.0  # times as suspect is what was the cause of an incident like this one
+LOOKED_BACK = timedelta(minutes=90)  # for where it began
 DRIFT = 0.5  # of a band's half width: what CUSUM forgives
 
 
@@ -50,13 +55,15 @@ class Before(NamedTuple):
 class Known:
     """What there is to know beside the alerts: what needs what, changes, incidents before.
 
-    `changes` are those of the last month, `weeks` how long that was.
+    `changes` are those of the last month, `weeks` how long that was. `services` are the names of
+    those that are measured: tickets are about the one that their kind is named for.
     """
 
     needs: Needs = field(default_factory=dict)
     changes: Sequence[Change] = ()
     weeks: float = 4.0
     before: Sequence[Before] = ()
+    services: Sequence[str] = ()
 
 
 class Sign(NamedTuple):
@@ -85,7 +92,7 @@ def suspects(
     ('auth', 'mail went wrong too, which needs it')
     """
     names = services_of(alerts, known)
-    signs = [sign_of(one, traces.get(one.id), names) for one in alerts]
+    signs = [sign_of(one, traces.get(one.id), names) for one in alerts if one.key != TOTAL]
     first = first_signs(signs)
     begin = min((sign.at for sign in first.values()), default=None)
     if begin is None:
@@ -110,7 +117,7 @@ def suspects(
 def services_of(alerts: Sequence[Alert], known: Known) -> list[str]:
     """The names of services that are known, from series, changes and what needs what."""
     named = [service_of(one.key) for one in alerts if one.kind not in OF_TICKETS]
-    named += [one.service for one in known.changes if one.service]
+    named += [*known.services, *(one.service for one in known.changes if one.service)]
     named += [name for service, needs in known.needs.items() for name in (service, *sorted(needs))]
     return list(dict.fromkeys(named))
 
@@ -142,13 +149,16 @@ def first_signs(signs: Sequence[Sign]) -> dict[str, Sign]:
 def began_at(alert: Alert, trace: Trace | None) -> datetime:
     """When the values of an alert began to leave what was expected, by its chart.
 
-    That is where CUSUM was last at zero before the alert opened (Page 1954); the opening itself
-    where there is no chart.
+    That is where CUSUM was last at zero before the alert opened (Page 1954), an hour and a half
+    before at most; the opening itself where there is no chart.
     """
     if trace is None or alert.opened_at not in trace.times:
         return alert.opened_at
     stop = trace.times.index(alert.opened_at) + 1
-    lines = [getattr(trace, name)[:stop] for name in ("observed", "expected", "lower", "upper")]
+    start = bisect_left(trace.times, alert.opened_at - LOOKED_BACK)
+    lines = [
+        getattr(trace, name)[start:stop] for name in ("observed", "expected", "lower", "upper")
+    ]
     observed, expected, lower, upper = (np.array(one, dtype=float) for one in lines)
     half = np.fmax(np.fmax(upper - expected, expected - lower), 1e-9)
     side = -1.0 if alert.observed < alert.expected else 1.0
@@ -190,19 +200,20 @@ def weight(cause: str, first: Mapping[str, Sign], begin: datetime, known: Known)
     for service, sign in first.items():
         if service == cause:
             continue
-        weight *= felt(service, cause, known.needs)
+        weight *= felt(service, cause, known.needs, shows=own is not None)
         if own is not None:  # what is felt comes after what causes it
             late = (own.at - sign.at) / timedelta(minutes=1)
-            weight *= math.exp(-max(late, 0.0) / max(own.blur, sign.blur))
+            sharp = math.exp(-max(late, 0.0) / max(own.blur, sign.blur))
+            weight *= HIDDEN + (1 - HIDDEN) * sharp
     weight *= speaks_of_change(cause, begin, known)
     like = max((one.like for one in known.before if names(one.cause, cause)), default=0.0)
     return weight * (1 + (LIKE_THE_LAST - 1) * like)
 
 
-def felt(service: str, cause: str, needs: Needs) -> float:
-    """How likely a service alerts for this cause."""
+def felt(service: str, cause: str, needs: Needs, *, shows: bool) -> float:
+    """How likely a service alerts for this cause, which itself `shows` that something is wrong."""
     if not needs:
-        return UNKNOWN
+        return UNKNOWN if shows else UNEXPLAINED
     far = upstream(service, needs).get(cause)
     return UNEXPLAINED if far is None else FELT * SPREAD ** (far - 1)
 
@@ -232,7 +243,7 @@ def changed(cause: str, begin: datetime, known: Known) -> list[Change]:
 
 def just_before(change: Change, begin: datetime) -> bool:
     """Whether a change was made in the two hours before, or so shortly after that clocks differ."""
-    return begin - CHANGED_BEFORE <= change.at <= begin + timedelta(minutes=SHARP)
+    return begin - CHANGED_BEFORE <= change.at <= begin + CLOCKS
 
 
 def names(text: str, service: str) -> bool:

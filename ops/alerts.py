@@ -77,6 +77,7 @@ def alert(request: Request) -> Response:
         members=found.members if len(found.members) > 1 else (),
         group=found.group_key,
         near=near(office, visitor, found),
+        incident=office.store().incident_of(found.id),
         changes=changes_before(office, found),
         lasts=LASTS,
         resting=resting(office, found),

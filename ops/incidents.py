@@ -13,8 +13,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from data.records import Alert, DetectedIncident, IncidentState, Membership
+from features.windows import TOTAL
 from models.incident_acts import FROM, SAID, Act, acted, merged, split
-from models.incidents import GOING_ON, OF_TICKETS, OPEN
+from models.incidents import GOING_ON, OF_TICKETS, OPEN, ticket_span
 from ops import incident_drawing as drawing
 from ops import views
 from ops.alerts import PAGE_ROWS, desks_of, page_of, watching
@@ -91,7 +92,7 @@ def incidents(request: Request) -> Response:
     )
     counts = Counter(one.state for one in store.detected(desks, limit=COUNTED))
     members = store.members([one.id for one in found[:PAGE_ROWS]])
-    now = office.now()
+    now, known_desks = office.now(), desks_of(office, visitor)
     return rendered(
         request,
         "incidents.html",
@@ -102,8 +103,9 @@ def incidents(request: Request) -> Response:
         previous=filters.url(page - 1) if page > 1 else "",
         next=filters.url(page + 1) if len(found) > PAGE_ROWS else "",
         any_incident=bool(counts),
+        n_desks=len(known_desks),
         watching=watching(office, visitor) if not found else [],
-        learning=learning(office, desks_of(office, visitor)),
+        learning=learning(office, known_desks),
         page=page,
     )
 
@@ -178,6 +180,7 @@ def incident(request: Request) -> Response:
     alerts = [alert for alert, _ in members]
     traces = {alert.id: store.trace(alert.id) for alert in alerts[: drawing.MOST_CHARTS]}
     changes = changes_around(office, one, now)
+    tickets, n_tickets_more = tickets_of(office, alerts, now)
     return rendered(
         request,
         "incident.html",
@@ -192,8 +195,8 @@ def incident(request: Request) -> Response:
             for alert, member in members[: drawing.MOST_CHARTS]
         ],
         n_more=max(len(alerts) - drawing.MOST_CHARTS, 0),
-        tickets=tickets_of(office, alerts, now),
-        shown_tickets=SHOWN_TICKETS,
+        tickets=tickets,
+        n_tickets_more=n_tickets_more,
         buttons=[(act, word) for act, word in BUTTONS.items() if one.state in FROM[act]],
         others=others(office, one, now) if one.state in OPEN else [],
         may_split=one.state in OPEN and len(alerts) > 1,
@@ -216,16 +219,21 @@ def changes_around(office: Office, one: DetectedIncident, now: datetime) -> list
     return sorted(found, key=lambda change: change.at)
 
 
-def tickets_of(office: Office, alerts: Sequence[Alert], now: datetime) -> list[dict[str, Any]]:
-    """The tickets that its surges are about, the earliest first."""
-    surges = [one for one in alerts if one.kind == "surge" and one.key != "total"]
-    if not surges:
-        return []
-    desk, kinds = surges[0].desk, {one.key for one in surges}
-    start = min(one.opened_at for one in surges) - HOUR
-    stop = max(one.closed_at or now for one in surges)
-    store = office.store()
-    about = [one for one in store.opened(desk, "category", start, stop) if one.label in kinds]
+def tickets_of(
+    office: Office, alerts: Sequence[Alert], now: datetime
+) -> tuple[list[dict[str, Any]], int]:
+    """The tickets that its surges are about, the earliest first, and how many more there are."""
+    spans = [(one.key, *ticket_span(one, now)) for one in alerts if one.kind == "surge"]
+    spans = [span for span in spans if span[0] != TOTAL]
+    if not spans:
+        return [], 0
+    store, desk = office.store(), alerts[0].desk
+    start, stop = min(span[1] for span in spans), max(span[2] for span in spans)
+    about = [
+        one
+        for one in store.opened(desk, "category", start, stop)
+        if any(kind == one.label and a <= one.opened_at < b for kind, a, b in spans)
+    ]
     known = store.tickets_of(desk, [(one.source, one.external_id) for one in about[:SHOWN_TICKETS]])
     rows = [
         {
@@ -237,7 +245,7 @@ def tickets_of(office: Office, alerts: Sequence[Alert], now: datetime) -> list[d
         for one in about[:SHOWN_TICKETS]
         if (one.source, one.external_id) in known
     ]
-    return rows + [{"n": len(about) - SHOWN_TICKETS}] * (len(about) > SHOWN_TICKETS)
+    return rows, max(len(about) - SHOWN_TICKETS, 0)
 
 
 def others(office: Office, one: DetectedIncident, now: datetime) -> list[dict[str, str]]:

@@ -14,6 +14,7 @@ from pipelines.commands import (
     detection,
     detectors,
     forecast,
+    incidents,
     ingest,
     keys,
     maintenance,
@@ -39,6 +40,7 @@ Or see it all on a simulated desk: `forewarn demo`.""",
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(models.app, name="models")
 app.add_typer(replays.replay, name="replay")
+app.add_typer(incidents.app, name="incidents")
 app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(detectors.app, name="detectors")
 app.add_typer(keys.app, name="keys")

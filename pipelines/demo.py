@@ -5,7 +5,10 @@ through step by step as if they were happening, and what was raised is held agai
 that the simulator planted.
 """
 
+import csv
 import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,12 +18,15 @@ from data.points import Points
 from data.settings import Settings
 from data.simulate import Simulated, write
 from data.simulate import simulate as make
+from data.sources.changes import read_changes
 from pipelines import console
 from pipelines.console import Report, Step, shown
 from pipelines.detect import advance, begin, resume, save
 from pipelines.feeds import KINDS, Kind, instant
 from pipelines.found import Comparison, Found, compare
+from pipelines.incidents import join_alerts
 from pipelines.ingest import ingest_incidents, ingest_points, ingest_tickets
+from pipelines.joined import Joined, joined
 from pipelines.train import COLUMNS, Recipe, TrainingReport
 from pipelines.workspace import Workspace, workspace
 
@@ -28,6 +34,7 @@ END = datetime(2026, 3, 2, tzinfo=UTC)  # fixed, so that a seed always gives the
 LIVE = timedelta(weeks=2)
 TARGETS = ("category", "impact", "urgency", "group")
 PRECISION = 0.9  # some hundred held-out tickets a class are too few to show 95 %
+DEPENDENCIES = "dependencies.csv"
 MARK = "simulated-desk"  # the file that says that a folder is a demo's, and may be emptied
 
 
@@ -39,6 +46,7 @@ def run(settings: Settings, seed: int) -> None:
         f"{END:%Y-%m-%d}, the last two with incidents whose onset is known"
     )
     past, live = settings.home / "files" / "past", settings.home / "files" / "live"
+    settings = replace(settings, dependencies=str(live / DEPENDENCIES))
     shown("Simulate", lambda _: simulate(settings.desk, seed, past, live))
     with workspace(settings) as place:
         ingest(place, past, shown)
@@ -47,8 +55,10 @@ def run(settings: Settings, seed: int) -> None:
     with workspace(settings) as place:
         ingest(place, live, shown)
         compared = watch(place, live, shown)
+        together = joined(place, compared.found)
     show_training(report)
     show_found(compared)
+    show_joined(together)
 
 
 def empty(home: Path) -> None:
@@ -64,9 +74,17 @@ def empty(home: Path) -> None:
     (home / MARK).write_text("What stands here is simulated. `forewarn demo` makes it anew.\n")
 
 
-def simulate(desk: str, seed: int, past: Path, live: Path, incident_weeks: int = 2) -> None:
+def simulate(
+    desk: str,
+    seed: int,
+    past: Path,
+    live: Path,
+    incident_weeks: int = 2,
+    *,
+    echoes: bool = False,
+) -> None:
     """Write the desk's files: those of the past, and those that come once all is frozen."""
-    simulated = make(seed, end=END, desk=desk, incident_weeks=incident_weeks)
+    simulated = make(seed, end=END, desk=desk, incident_weeks=incident_weeks, echoes=echoes)
     start = END - LIVE
     before = simulated.points.at < instant(start)
     write(
@@ -82,6 +100,7 @@ def simulate(desk: str, seed: int, past: Path, live: Path, incident_weeks: int =
             [ticket for ticket in simulated.tickets if ticket.opened_at >= start],
             chosen(simulated.points, ~before),
             simulated.incidents,
+            [change for change in simulated.changes if change.at >= start],
         ),
         live,
     )
@@ -126,12 +145,22 @@ def watch(place: Workspace, folder: Path, step: Step) -> Comparison:
     """
     for kind in KINDS:
         step(f"Watch the {kind}", lambda told, kind=kind: go_on(place, kind, told))
+    tell_changes(place, folder / "changes.csv")
+    step("Join what belongs together", lambda _: join_alerts(place, END))
     ingest_incidents(place, folder / "incidents.csv")
     desk, start = place.settings.desk, END - LIVE
     raised = place.store.alerts(desks=[desk], since=start, until=END, limit=10_000)
     alerts = [one for one in raised if one.kind != "silent"]  # a fact, and of no budget
     step = timedelta(seconds=place.settings.step_seconds)
     return compare(alerts, place.store.incidents(desk), start, END, step)
+
+
+def tell_changes(place: Workspace, path: Path) -> None:
+    """Tell of the changes that were made, as whoever deploys would by `POST /v1/changes`."""
+    desk = place.settings.desk
+    with path.open(encoding="utf-8", newline="") as file:
+        told = [read_changes(row, desk, END, "simulated") for row in csv.DictReader(file)]
+    place.store.put_service_changes([change for changes in told for change in changes])
 
 
 def go_on(place: Workspace, kind: Kind, report: Report) -> None:
@@ -181,4 +210,32 @@ def found_row(one: Found) -> list[str]:
         f"{first.kind} {first.key}" if first else "",
         f"{one.minutes:.0f}" if first else "-",
         str(len(one.alerts)),
+    ]
+
+
+def show_joined(together: Sequence[Joined]) -> None:
+    """What the alerts of each fault came to together."""
+    told = [one for one in together if one.incidents]
+    console.table(
+        "What its alerts came to together",
+        ["fault", "incident", "priority", "evidence", "why", "suspect"],
+        [joined_row(one) for one in told],
+    )
+    both = [one for one in told if one.has_both]
+    console.out.print(
+        f"{sum(one.is_one for one in told)} of {len(told)} faults found are one incident each; "
+        f"of those told of by tickets and metrics, {sum(one.is_one for one in both)} of {len(both)}"
+    )
+
+
+def joined_row(one: Joined) -> list[str]:
+    """One fault as a row of the table."""
+    first = one.incidents[0]
+    return [
+        one.found.incident.title,
+        " and ".join(incident.id for incident in one.incidents),
+        first.priority,
+        one.lead,
+        first.why,
+        first.suspects[0].service if first.suspects else "",
     ]

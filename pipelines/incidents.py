@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 from data.dependency_file import read_dependencies
 from data.records import Alert, DetectedIncident, Membership, Trace
 from models.incident_acts import incident_id
-from models.incidents import OF_TICKETS, OPEN, gone_on, grave, lag_told, title_of, why_of
+from models.incidents import OPEN, gone_on, grave, lag_told, ticket_span, title_of, why_of
 from models.joining import Joined, Learnt, Past, join, learn, thing_of
 from models.matrix import ITIL, Matrix
-from models.suspects import Before, Known, suspects
+from models.suspects import Before, Known, service_of, suspects
 from pipelines.episodes import HOUR
 from pipelines.feeds import TARGET, TOTAL
 from pipelines.priority import read_matrix
@@ -21,7 +21,7 @@ from pipelines.workspace import Workspace
 UNJOINED = timedelta(days=30)  # older alerts are left alone: nobody waits for them
 LEARNT_FROM = timedelta(days=180)
 CHANGES_OF = timedelta(weeks=4)  # that say how often a service is changed
-MOST_CHANGES = 2000
+MOST_CHANGES, MOST_SERIES = 2000, 2000
 ALIKE, MOST_BEFORE = 0.3, 3
 IMPACT = "impact"
 
@@ -42,7 +42,7 @@ def join_alerts(place: Workspace, at: datetime) -> list[DetectedIncident]:
     An alert is assigned once, and the id of an incident comes from its first alert. What was saved
     is left as it is by another run on the same alerts.
     """
-    desk, store = place.settings.desk, place.store
+    desk, store, needs = place.settings.desk, place.store, needs_of(place)
     fresh = store.unjoined_alerts(desk, at - UNJOINED)
     open_ = store.detected([desk], states=OPEN, limit=None)
     members = store.members([one.id for one in open_])
@@ -50,8 +50,8 @@ def join_alerts(place: Workspace, at: datetime) -> list[DetectedIncident]:
         one.id: Case(one, one, [alert for alert, _ in members[one.id]]) for one in reversed(open_)
     }
     if fresh:
-        past, since = past_of(place, at), first_alert(place, at)
-        needs = needs_of(place)
+        past = past_of(place, at)
+        since = min(first_alert(place, at), fresh[0].opened_at)
         n_things = max(sum(store.count_states(desk).values()), len({p.thing for p in past}), 1)
         for alert in fresh:
             n_weeks = max((alert.opened_at - since) / timedelta(weeks=1), 0.0)
@@ -191,7 +191,9 @@ def known_of(place: Workspace, incident: DetectedIncident, alerts: Sequence[Aler
     desk = place.settings.desk
     changes = place.store.service_changes(desk, since, last + HOUR, limit=MOST_CHANGES)
     weeks = CHANGES_OF / timedelta(weeks=1)
-    return Known(needs_of(place), changes, weeks, alike(place, incident, alerts))
+    states = place.store.series_states(desk, limit=MOST_SERIES)
+    services = dict.fromkeys(service_of(one.key) for one in states)
+    return Known(needs_of(place), changes, weeks, alike(place, incident, alerts), [*services])
 
 
 def alike(place: Workspace, incident: DetectedIncident, alerts: Sequence[Alert]) -> list[Before]:
@@ -217,23 +219,23 @@ def needs_of(place: Workspace) -> dict[str, frozenset[str]]:
 
 
 def impacts_of(place: Workspace, alerts: Sequence[Alert], at: datetime) -> list[str]:
-    """The impact of each ticket that an incident is about; "" where none is known."""
-    surges = [one for one in alerts if one.kind == "surge" and one.key != TOTAL]
-    if not surges:
+    """The impact of each ticket that an incident is about; "" where none is known.
+
+    That is a ticket of a kind that surged, from an hour before its alert to the alert's end.
+    """
+    spans = [(one.key, *ticket_span(one, at)) for one in alerts if one.kind == "surge"]
+    spans = [span for span in spans if span[0] != TOTAL]
+    if not spans:
         return []
-    start, stop = ticket_span(surges, at)
-    desk, kinds = place.settings.desk, {one.key for one in surges}
+    start, stop = min(span[1] for span in spans), max(span[2] for span in spans)
+    desk = place.settings.desk
     about = place.store.opened(desk, TARGET, start, stop)
     impact = {one[:2]: one.label for one in place.store.opened(desk, IMPACT, start, stop)}
-    return [impact.get(one[:2], "") for one in about if one.label in kinds]
-
-
-def ticket_span(alerts: Sequence[Alert], at: datetime) -> tuple[datetime, datetime]:
-    """From when to when the tickets of an incident were opened."""
-    tickets = [one for one in alerts if one.kind in OF_TICKETS]
-    start = min(one.opened_at for one in tickets) - HOUR
-    ends = [at if one.closed_at is None else min(one.closed_at, at) for one in tickets]
-    return start, max([*ends, start + HOUR])
+    return [
+        impact.get(one[:2], "")
+        for one in about
+        if any(kind == one.label and a <= one.opened_at < b for kind, a, b in spans)
+    ]
 
 
 def matrix_of(place: Workspace) -> Matrix:

@@ -94,5 +94,6 @@ NEXT = """
   curl {address}/v1/tickets/score -H 'Content-Type: application/json' \\
     -d '{{"title": "VPN drops every few minutes", "body": "Since this morning, on any wifi."}}'
 
+  The incidents, with what speaks for each: {address}/ops/incidents
   The alerts, each with its chart: {address}/ops/alerts
 """
