@@ -125,7 +125,7 @@ def columns_of(tickets: Sequence[Attributes]) -> Columns:
         number = {value: code for code, value in enumerate(told)}
         values.append(tuple(told))
         codes.append([number[ticket[name]] if name in ticket else -1 for ticket in tickets])
-    return Columns(names, tuple(values), np.array(codes, int).reshape(len(names), -1).T)
+    return Columns(names, tuple(values), np.array(codes, int).reshape(len(names), len(tickets)).T)
 
 
 def grouped(codes: np.ndarray, n_here: int) -> Iterator[Group]:

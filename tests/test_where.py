@@ -85,6 +85,11 @@ def test_an_attribute_that_is_not_told_is_unknown():
     assert dict(where([{"site": "Leeds"}] * 20, before).attributes) == {"site": "Leeds"}
 
 
+def test_of_tickets_that_tell_nothing_nothing_is_said():
+    assert where([{}] * 20, [{}] * 600) is None
+    assert where([{"site": "Leeds"}] * 20, [{}] * 600) is None
+
+
 def test_two_tickets_are_no_pattern():
     assert where([{"site": "Leeds"}] * 2, [{"site": "York"}] * 5000) is None
     assert where([{"site": "Leeds"}] * 20, [{"site": "York"}] * 20) is None  # nor 20 a past
