@@ -14,6 +14,10 @@ ALIKE = (0.6, 0.7, 0.8)  # cosines: a topic may be wide or narrow
 LEAST = 3  # tickets that make a topic
 FIRST = 0.5  # tickets like it that are taken to have been there before, where there were none
 DAMPED = 1.0  # by how many tickets were expected: frequent things wander, new ones are new
+NEAR_HOURS = (
+    2  # of the day, that a ticket is held against first; they know how day and night differ
+)
+BELIEVED = 1000  # tickets of these hours from which their own share counts half
 ENOUGH = 1000  # tickets of a past to hold anything against
 EXACT = 30_000  # tickets that are compared one by one; of more the signs are looked at first
 SPARE = 0.06  # of the signs that may differ beside those that the angle takes: three sigmas
@@ -39,10 +43,11 @@ class Topics:
 
     A ticket is judged with those before it: of the tickets whose vectors have a cosine of at least
     0.6, 0.7 or 0.8 with its own, n came in the last quarter of an hour to eight hours, and h of
-    the N that came before, so that m = (h + 0.5) / (N + 1) of all in the window were expected. The
-    score is the highest [n ln(n/m) - (n - m)] / (1 + m) of all windows and cosines, n at least 3:
-    the likelihood ratio of a scan (Kulldorff 2001), damped where much was expected. The number of
-    all tickets in the window stands in for the desk's rhythm, so a busy hour is no topic.
+    the N that came before, so that m = (h + 0.5) / (N + 1) of all in the window were expected, more
+    or less by what was usual in these hours of the day. The score is the highest
+    [n ln(n/m) - (n - m)] / (1 + m) of all windows and cosines, n at least 3: the likelihood ratio
+    of a scan (Kulldorff 2001), damped where much was expected. The number of all tickets in the
+    window stands in for the desk's rhythm, so a busy hour is no topic.
 
     Parameters
     ----------
@@ -57,7 +62,7 @@ class Topics:
     ...     topics.add([str(at)], np.array([at]), vector[None])
     >>> new = rng.normal(size=64)
     >>> [round(topics.judge(f"T{i}", past[-1] + 60 * i, new).score, 1) for i in range(4)]
-    [0.0, 0.0, 20.3, 27.4]
+    [0.0, 0.0, 21.2, 28.7]
 
     References
     ----------
@@ -75,6 +80,7 @@ class Topics:
         self.vectors = np.zeros((0, n_dimensions), np.float16)
         self.signs = np.zeros((0, -(-n_dimensions // 64)), np.uint64)
         self.gone: set[str] = set()
+        self._hours = -1, np.zeros(24, int)
 
     def __len__(self) -> int:
         return len(self.ids) - self.start - len(self.gone)
@@ -118,7 +124,7 @@ class Topics:
         )
         for least in ALIKE:
             like = rows[cosines >= least]
-            share = (np.searchsorted(like, self.start + before) + FIRST) / (before + 1)
+            share = self._share(like[: np.searchsorted(like, self.start + before)], at, before)
             for minutes, first in zip(WINDOW_MINUTES, firsts.tolist(), strict=True):
                 n = len(like) - int(np.searchsorted(like, first))
                 m = float(share * (now + 1 - first))
@@ -129,6 +135,24 @@ class Topics:
                     ids = tuple(self.ids[row] for row in like[-n:].tolist())
                     best = Evidence(float(score), n, m, minutes, ids)
         return best
+
+    def _share(self, like: np.ndarray, at: int, before: int) -> float:
+        """The share of tickets like one that is usual at this hour of the day, by those before."""
+        usual = (len(like) + FIRST) / (before + 1)
+        hour = at // 3600 % 24
+        apart = np.abs(self.times[like] // 3600 % 24 - hour)
+        n_here = int((np.minimum(apart, 24 - apart) <= NEAR_HOURS).sum())
+        here = range(hour - NEAR_HOURS, hour + NEAR_HOURS + 1)
+        n_all = int(self._by_hour(at)[[one % 24 for one in here]].sum())
+        return (n_here + BELIEVED * usual) / (n_all + BELIEVED)
+
+    def _by_hour(self, at: int) -> np.ndarray:
+        """How many tickets there were in each hour of the day, counted anew each hour."""
+        if self._hours[0] != at // 3600:
+            end = np.searchsorted(self.times[: len(self.ids)], at - RECENT_SECONDS)
+            hours = self.times[self.start : end] // 3600 % 24
+            self._hours = at // 3600, np.bincount(hours, minlength=24)
+        return self._hours[1]
 
     def _alike(self, now: int) -> tuple[np.ndarray, np.ndarray]:
         """Rows in order whose cosine with the row `now` is high enough, and these cosines."""
