@@ -15,8 +15,7 @@ import numpy as np
 from benchmarks.page import table
 from benchmarks.surge_desk import ACTIVITY_POWER, EXTRA, WEEK_BINS, _course, activity, draw
 from features.dense import units
-from features.text import TextFeatures
-from models.similar import folded
+from features.hashed import HashedWords
 from models.surge import Surge
 from models.topics import ALIKE, RECENT_SECONDS, Topics
 from pipelines.encoder import encoder
@@ -254,16 +253,16 @@ def rows(folder: Path) -> Iterator[list[str]]:
     with tempfile.TemporaryDirectory() as home:
         reader = encoder(Path(home))
         meaning = pool_of(folder, lambda texts: reader.embed(texts))
-    drawn = drawn_of(meaning)
+    drawn, known = drawn_of(meaning), np.isin(meaning.kinds, meaning.known)
     yield row("what tickets mean", by_topics, meaning, drawn)
+
+    def worded(texts: list[str]) -> np.ndarray:
+        """Where a desk has no encoder; words weigh by the questions that are there before."""
+        before = (text for text, is_known in zip(texts, known.tolist(), strict=True) if is_known)
+        return HashedWords().fit(before).transform(texts)
+
     yield row("their words", by_topics, pool_of(folder, worded), drawn)
     yield row("ten categories, `surge`", by_categories, meaning, drawn)
-
-
-def worded(texts: list[str]) -> np.ndarray:
-    """Folded TF-IDF vectors, as where a desk has no encoder."""
-    words = TextFeatures()
-    return folded(words.fit({"title": texts}).transform({"title": texts}))
 
 
 def drawn_of(pool: Pool) -> dict[str, list[Desk]]:

@@ -404,6 +404,15 @@ def keep_attributes(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE alerts ADD COLUMN isolated TEXT"))
 
 
+def keep_topics(connection: Connection) -> None:
+    """The tickets of alerts that are about some tickets, not about a kind of them."""
+    meta = MetaData()
+    told = Table("alert_tickets", meta, _name("alert_id", key=True), *_ticket_key())
+    columns = told.columns
+    Index("alert_tickets_by_ticket", columns.desk, columns.source, columns.external_id)
+    meta.create_all(connection, checkfirst=False)
+
+
 MIGRATIONS: list[Migration] = [
     create_store_tables,
     create_history_tables,
@@ -419,4 +428,5 @@ MIGRATIONS: list[Migration] = [
     keep_handling,
     join_alerts,
     keep_attributes,
+    keep_topics,
 ]

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 Decision = Literal["auto", "suggest", "abstain"]
-AlertKind = Literal["metric", "surge", "silent"]
+AlertKind = Literal["metric", "surge", "silent", "topic"]
 SeriesStateName = Literal[
     "learning", "watching", "alerting", "flapping", "muted", "silent", "ended", "reporting"
 ]

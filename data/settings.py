@@ -25,6 +25,13 @@ def _positive(text: str) -> float:
     return number
 
 
+def _least_zero(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < float("inf"):
+        raise ValueError("wanted a number, 0 or above")
+    return number
+
+
 def _count(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -139,6 +146,7 @@ class Settings:
     metric_budget: float = 1.0
     metric_floors: str = ""
     ticket_budget: float = 1.0
+    topic_budget: float = 1.0
     group_by: tuple[str, ...] = ("service", "app", "job")
     retention_days: int = 0
     hot_hours: int = 48
@@ -206,6 +214,7 @@ READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "metric_budget": (_positive, "wanted false alerts a week, above 0"),
     "ticket_budget": (_positive, "wanted false alerts a week, above 0"),
     "incident_tickets": (_count, "wanted a whole number of tickets, at least 1"),
+    "topic_budget": (_least_zero, "wanted false alerts a week, 0 to look for no topics"),
     "group_by": (_names, ""),
     "retention_days": (_whole, "wanted a whole number of days, 0 for ever"),
     "hot_hours": (_count, "wanted a whole number of hours"),

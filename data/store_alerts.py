@@ -14,6 +14,7 @@ from data.readings import Readings
 from data.records import Alert, AlertKind, AlertStatus, SeriesState, Trace
 from data.rows import Rows, insert, row_of, upsert, window
 from data.store_outbox import delete_outbox, note_changes
+from data.ticket_texts import Key
 
 LINES = ("observed", "expected", "lower", "upper")
 DETECTORS_OWN = (
@@ -53,6 +54,7 @@ class AlertRows(Rows):
         evidence: Mapping[str, bytes] | None = None,
         states: Sequence[SeriesState] = (),
         *,
+        tickets: Mapping[str, Collection[Key]] | None = None,
         readings: Readings | None = None,
         saved_at: datetime | None = None,
     ) -> None:
@@ -60,8 +62,8 @@ class AlertRows(Rows):
 
         Of an alert that is there only what the detector owns is renewed. Its identity, opening and
         threshold stay as they were, and so do its evidence and what a person said of it.
-        `evidence` is by alert id. What there is to tell of the alerts stands in the outbox from
-        `saved_at` on, the watermark where that is not given.
+        `evidence` is by alert id, and so are the `tickets` that one is about. What there is to tell
+        of the alerts stands in the outbox from `saved_at` on, the watermark without that.
         """
         _check_desk(desk, [*alerts, *states])
         row = {"desk": desk, "detector": detector, "watermark": watermark, "state": state}
@@ -73,6 +75,7 @@ class AlertRows(Rows):
             _put_traces(connection, desk, traces)
             _put_evidence(connection, desk, evidence or {})
             _put_states(connection, states)
+            _put_tickets(connection, desk, tickets or {})
 
     def detection(self, desk: str, detector: str) -> Detection | None:
         """Where `detector` stands on this desk; None where it has not begun."""
@@ -138,6 +141,14 @@ class AlertRows(Rows):
             found: bytes | None = connection.execute(query).scalar_one_or_none()
         return found
 
+    def alert_tickets(self, ids: Collection[str]) -> list[Key]:
+        """The tickets that these alerts are about, by (source, external_id), each once."""
+        columns = tables.alert_tickets.columns
+        query = select(columns.source, columns.external_id).distinct()
+        query = query.where(columns.alert_id.in_(ids)).order_by(*query.selected_columns)
+        with self.reading.connect() as connection:
+            return [(source, id) for source, id in connection.execute(query)]
+
     def series_states(
         self,
         desk: str,
@@ -186,7 +197,7 @@ def delete_alerts(connection: Connection, which: ColumnElement[bool]) -> dict[st
     """Delete these alerts, all that was kept of them and what was to be told; rows by table."""
     ids, gone = select(tables.alerts.c.id).where(which), {}
     delete_outbox(connection, ids)
-    for table in (tables.traces, tables.evidence):
+    for table in (tables.traces, tables.evidence, tables.alert_tickets):
         gone[table.name] = connection.execute(
             delete(table).where(table.c.alert_id.in_(ids))
         ).rowcount
@@ -218,6 +229,17 @@ def _put_evidence(connection: Connection, desk: str, evidence: Mapping[str, byte
     rows = [{"alert_id": id, "desk": desk, "evidence": kept} for id, kept in evidence.items()]
     if rows:
         connection.execute(insert(connection, tables.evidence).on_conflict_do_nothing(), rows)
+
+
+def _put_tickets(connection: Connection, desk: str, tickets: Mapping[str, Collection[Key]]) -> None:
+    rows = [
+        {"alert_id": alert, "desk": desk, "source": source, "external_id": external_id}
+        for alert, keys in tickets.items()
+        for source, external_id in keys
+    ]
+    if rows:
+        kept = insert(connection, tables.alert_tickets).on_conflict_do_nothing()
+        connection.execute(kept, rows)
 
 
 def _put_states(connection: Connection, states: Sequence[SeriesState]) -> None:

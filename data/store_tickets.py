@@ -240,7 +240,7 @@ def _labelled(desk: str, target: str, since: datetime, until: datetime) -> Selec
 
 def delete_tickets(connection: Connection, which: ColumnElement[bool]) -> dict[str, int]:
     """Delete these tickets and, before them, what was said of them; rows gone by table."""
-    said = (tables.predictions, tables.feedback)
+    said = (tables.predictions, tables.feedback, tables.alert_tickets)
     gone = {table.name: _delete(connection, table, _of_ticket(table, which)) for table in said}
     return gone | {"tickets": _delete(connection, tables.tickets, which)}
 

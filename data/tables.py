@@ -192,6 +192,7 @@ alerts = Table(
     Column("members", Names),
     Column("isolated", Isolation),
 )
+alert_tickets = Table("alert_tickets", meta, *_key("alert_id", "desk", "source", "external_id"))
 evidence = Table(
     "alert_evidence", meta, *_key("alert_id"), Column("desk", Text), Column("evidence", LargeBinary)
 )

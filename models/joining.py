@@ -43,7 +43,7 @@ class Thing(NamedTuple):
 
     @property
     def told(self) -> str:
-        return f"tickets on {self.name}" if self.kind == "surge" else self.name
+        return f"tickets on {self.name}" if self.kind in ("surge", "topic") else self.name
 
 
 def thing_of(alert: Alert) -> Thing:

@@ -43,11 +43,12 @@ class Nearby:
     def __init__(self, model: Triage, *, keep: Keep | None = None, limit: int = LIMIT) -> None:
         self.reader = reader_of(model, keep)
         self.columns = self.reader.columns
-        self.open = Similar(self._n_dimensions, limit=limit)
-        self.closed = Similar(self._n_dimensions, limit=limit)
+        self.open = Similar(self.n_dimensions, limit=limit)
+        self.closed = Similar(self.n_dimensions, limit=limit)
 
     @property
-    def _n_dimensions(self) -> int:
+    def n_dimensions(self) -> int:
+        """Length of a ticket's vector."""
         return self.reader.n_features if isinstance(self.reader, Meaning) else FOLDED
 
     def __len__(self) -> int:

@@ -14,6 +14,7 @@ ALERTNAMES = {
     "metric": "ForewarnMetricAnomaly",
     "surge": "ForewarnTicketSurge",
     "silent": "ForewarnSilence",
+    "topic": "ForewarnNewTopic",
 }
 NEVER = "0001-01-01T00:00:00Z"  # Alertmanager's webhook gives it as the end of what still fires
 OURS = ("alertname", "desk", "kind", "series", "severity")

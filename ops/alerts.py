@@ -18,6 +18,7 @@ from ops.learning import learning
 from ops.office import Office, Visitor, checked_form, office_of, visitor_of
 from ops.rendering import rendered
 from ops.resting import LASTS, resting
+from ops.tickets import tickets_of
 
 PAGE_ROWS = 50
 COUNTED = 1000  # beyond that many alerts the badges say "1000+"
@@ -65,6 +66,7 @@ def alert(request: Request) -> Response:
     office, visitor = office_of(request), visitor_of(request)
     found, now = alert_of(request, office, visitor), office.now()
     trace = office.store().trace(found.id)
+    tickets, n_tickets_more = tickets_of(office, [found], now)
     return rendered(
         request,
         "alert.html",
@@ -77,6 +79,8 @@ def alert(request: Request) -> Response:
         members=found.members if len(found.members) > 1 else (),
         group=found.group_key,
         near=near(office, visitor, found),
+        tickets=tickets,
+        n_tickets_more=n_tickets_more,
         incident=office.store().incident_of(found.id),
         changes=changes_before(office, found),
         lasts=LASTS,

@@ -13,9 +13,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from data.records import Alert, DetectedIncident, IncidentState, Membership
-from features.windows import TOTAL
 from models.incident_acts import FROM, SAID, Act, acted, merged, split
-from models.incidents import GOING_ON, OF_TICKETS, OPEN, ticket_span
+from models.incidents import GOING_ON, OF_TICKETS, OPEN
 from ops import incident_drawing as drawing
 from ops import views
 from ops.alerts import PAGE_ROWS, desks_of, page_of, watching
@@ -23,9 +22,9 @@ from ops.learning import learning
 from ops.maintenance import MAY_NOT
 from ops.office import Office, Visitor, checked_form, office_of, visitor_of
 from ops.rendering import rendered
+from ops.tickets import tickets_of
 
 COUNTED = 1000
-SHOWN_TICKETS = 50
 HOUR = timedelta(hours=1)
 TABS: dict[str, tuple[str, tuple[IncidentState, ...]]] = {
     "open": ("Going on", ("proposed", "confirmed")),
@@ -217,35 +216,6 @@ def changes_around(office: Office, one: DetectedIncident, now: datetime) -> list
     until = one.quiet_at or now
     found = office.store().service_changes(one.desk, one.opened_at - 2 * HOUR, until, limit=20)
     return sorted(found, key=lambda change: change.at)
-
-
-def tickets_of(
-    office: Office, alerts: Sequence[Alert], now: datetime
-) -> tuple[list[dict[str, Any]], int]:
-    """The tickets that its surges are about, the earliest first, and how many more there are."""
-    spans = [(one.key, *ticket_span(one, now)) for one in alerts if one.kind == "surge"]
-    spans = [span for span in spans if span[0] != TOTAL]
-    if not spans:
-        return [], 0
-    store, desk = office.store(), alerts[0].desk
-    start, stop = min(span[1] for span in spans), max(span[2] for span in spans)
-    about = [
-        one
-        for one in store.opened(desk, "category", start, stop)
-        if any(kind == one.label and a <= one.opened_at < b for kind, a, b in spans)
-    ]
-    known = store.tickets_of(desk, [(one.source, one.external_id) for one in about[:SHOWN_TICKETS]])
-    rows = [
-        {
-            "id": one.external_id,
-            "at": f"{one.opened_at.astimezone(office.zone):%a %H:%M}",
-            "kind": one.label,
-            "title": known[one.source, one.external_id].title,
-        }
-        for one in about[:SHOWN_TICKETS]
-        if (one.source, one.external_id) in known
-    ]
-    return rows, max(len(about) - SHOWN_TICKETS, 0)
 
 
 def others(office: Office, one: DetectedIncident, now: datetime) -> list[dict[str, str]]:

@@ -12,12 +12,13 @@ from data.records import Alert, Isolated, Trace
 from models.evidence import Again, Evidence
 from models.severity import severity, times_threshold
 
+UNITS = {"surge": "tickets in the hour before", "topic": "tickets of the topic so far"}
 SPANS = {
     "24h": ("Last 24 hours", timedelta(hours=24)),
     "7d": ("Last 7 days", timedelta(days=7)),
     "30d": ("Last 30 days", timedelta(days=30)),
 }
-KINDS = {"metric": "Metric", "surge": "Ticket surge", "silent": "No points"}
+KINDS = {"metric": "Metric", "surge": "Ticket surge", "silent": "No points", "topic": "New topic"}
 STATUSES = {
     "open": "Open",
     "acknowledged": "Acknowledged",
@@ -229,7 +230,7 @@ def chart(alert: Alert, trace: Trace, zone: ZoneInfo) -> dict[str, Any]:
         "lower": plain(trace.lower),
         "upper": plain(trace.upper),
         "marks": [{"name": name, "at": wall(at, zone)} for name, at in marks if at],
-        "unit": "tickets in the hour before" if alert.kind == "surge" else alert.key,
+        "unit": UNITS.get(alert.kind, alert.key),
         "zone": f"{alert.opened_at.astimezone(zone):%Z}",
     }
 

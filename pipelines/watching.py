@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from data.records import Alert, DetectedIncident
 from data.settings import Settings
+from models.topics import ENOUGH
 from pipelines import deliver
 from pipelines.console import Report, err, out, progress, silent
 from pipelines.detect import detect
@@ -18,6 +19,7 @@ from pipelines.in_force import in_force
 from pipelines.incidents import join_alerts
 from pipelines.live import Live
 from pipelines.status import state_of
+from pipelines.topics import TopicWatch, look_for_topics
 from pipelines.workspace import Workspace
 
 LEASE_SECONDS = 60.0  # a holder that has not renewed for so long is taken for dead
@@ -31,6 +33,7 @@ class Look:
     live: dict[Kind, Live] = field(default_factory=dict)
     alerts: list[Alert] = field(default_factory=list)
     incidents: list[DetectedIncident] = field(default_factory=list)
+    topics: TopicWatch | None = None
 
 
 def look(
@@ -55,6 +58,10 @@ def look(
                 live, alerts = detect(place, kind, until, live, renewing(report, renew))
             found.live[kind] = live
             found.alerts.extend(alerts)
+        with shown("topics", quiet) as report:
+            before = known.topics if known and same else None
+            found.topics, alerts = look_for_topics(place, until, before, renewing(report, renew))
+        found.alerts.extend(alerts)
         found.incidents = join_alerts(place, until)
     return found
 
@@ -65,7 +72,7 @@ def stored_watermark(place: Workspace, kind: Kind) -> datetime | None:
 
 
 @contextmanager
-def shown(kind: Kind, quiet: bool) -> Iterator[Report]:
+def shown(kind: str, quiet: bool) -> Iterator[Report]:
     """A progress bar, or none."""
     if quiet:
         yield silent
@@ -149,6 +156,8 @@ def say(found: Look) -> None:
     """Print where each detector stands, and what it raised."""
     for kind, live in found.live.items():
         say_state(kind, live)
+    if found.topics is not None:
+        out.print(f"[bold]Topics[/] {topics_told(found.topics)}")
     for alert in sorted(found.alerts, key=lambda alert: alert.opened_at):
         say_alert(alert)
     for incident in sorted(found.incidents, key=lambda one: one.opened_at):
@@ -160,6 +169,14 @@ def say(found: Look) -> None:
 def say_state(kind: Kind, live: Live) -> None:
     """One line a detector."""
     out.print(f"[bold]{kind.capitalize()}[/] {state_of(live)}")
+
+
+def topics_told(watch: TopicWatch) -> str:
+    """Whether new topics are looked for, in one line."""
+    seen = f"{len(watch.topics):,} tickets, seen up to {watch.watermark:%Y-%m-%d %H:%M} UTC"
+    if len(watch.topics) < ENOUGH:
+        return f"learning: {seen}; it needs {ENOUGH:,} tickets of four weeks"
+    return f"watching: {seen}; a budget of {watch.budget.per_week:g} alerts a week"
 
 
 def say_alert(alert: Alert) -> None:

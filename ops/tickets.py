@@ -1,0 +1,61 @@
+"""The tickets that alerts are about, as the pages list them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from data.records import Alert, Ticket
+from features.windows import TOTAL
+from models.incidents import ticket_span
+from ops.office import Office
+
+SHOWN = 50
+TARGET = "category"
+
+
+def tickets_of(
+    office: Office, alerts: Sequence[Alert], now: datetime
+) -> tuple[list[dict[str, Any]], int]:
+    """The tickets of surges and topics, the earliest first, and how many more there are."""
+    found = {**of_surges(office, alerts, now), **of_topics(office, alerts)}
+    rows = sorted(found.values(), key=lambda pair: pair[0].opened_at)
+    shown = [
+        {
+            "id": one.external_id,
+            "at": f"{one.opened_at.astimezone(office.zone):%a %H:%M}",
+            "kind": kind,
+            "title": one.title,
+        }
+        for one, kind in rows[:SHOWN]
+    ]
+    return shown, max(len(rows) - SHOWN, 0)
+
+
+Found = dict[tuple[str, str], tuple[Ticket, str]]
+
+
+def of_surges(office: Office, alerts: Sequence[Alert], now: datetime) -> Found:
+    """Those of a kind that surged, from an hour before its alert to the alert's end."""
+    surges = [one for one in alerts if one.kind == "surge" and one.key != TOTAL]
+    if not surges:
+        return {}
+    store, desk = office.store(), surges[0].desk
+    spans = [(one.key, *ticket_span(one, now)) for one in surges]
+    start, stop = min(span[1] for span in spans), max(span[2] for span in spans)
+    labels = {
+        (one.source, one.external_id): one.label
+        for one in store.opened(desk, TARGET, start, stop)
+        if any(kind == one.label and a <= one.opened_at < b for kind, a, b in spans)
+    }
+    there = store.tickets_of(desk, list(labels))
+    return {key: (one, labels[key]) for key, one in there.items()}
+
+
+def of_topics(office: Office, alerts: Sequence[Alert]) -> Found:
+    """Those that were judged to say the same."""
+    topics = [one for one in alerts if one.kind == "topic"]
+    if not topics:
+        return {}
+    store = office.store()
+    there = store.tickets_of(topics[0].desk, store.alert_tickets([one.id for one in topics]))
+    return {key: (one, one.labels.get(TARGET, "")) for key, one in there.items()}
