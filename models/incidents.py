@@ -172,7 +172,7 @@ def ticket_span(alert: Alert, at: datetime) -> tuple[datetime, datetime]:
 
 def tickets_told(surges: Sequence[Alert], n_tickets: int, zone: ZoneInfo) -> str:
     """How many tickets, on what, since when."""
-    kinds = [one.key for one in surges if one.key != TOTAL]
+    kinds = [*dict.fromkeys(one.key for one in surges if one.key != TOTAL)]
     about = f"on {' and '.join(kinds[:2])}" if kinds else "in all"
     if len(kinds) > 2:
         about = f"on {kinds[0]} and {len(kinds) - 1} more kinds"

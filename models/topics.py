@@ -19,7 +19,7 @@ NEAR_HOURS = (
 )
 BELIEVED = 1000  # tickets of these hours from which their own share counts half
 ENOUGH = 1000  # tickets of a past to hold anything against
-EXACT = 30_000  # tickets that are compared one by one; of more the signs are looked at first
+EXACT = 2_000  # tickets that are compared one by one; of more the signs are looked at first
 SPARE = 0.06  # of the signs that may differ beside those that the angle takes: three sigmas
 
 

@@ -5,28 +5,19 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from data.points import Points
-from data.records import Ticket
 from data.settings import Settings
-from data.sources.files import find_files, read_points, read_tickets
+from data.sources.files import find_files, read_points
 from data.sources.opening import stem
 from data.sources.rejects import Rejects
-from features.grid import counts, regular
-from features.rolling import Counted, rolled_counts
+from features.grid import regular
 from models.floors import floors_of
 from models.replay import Replayed, replay
-from models.surge import Surge
-from models.watch import Change, Watch
-from pipelines.alerts import Told as Numbers
-from pipelines.alerts import utc, why
 from pipelines.console import Report, silent
-from pipelines.days_off import days_off
-from pipelines.feeds import METRICS, TARGET, TICKETS, TOTAL
+from pipelines.feeds import METRICS
 from pipelines.floors import read_floors
 from pipelines.ladder import Ladder
 from pipelines.replay_desk import watch_of
@@ -34,7 +25,6 @@ from pipelines.windows import NOTHING, LeftAlone
 from pipelines.writing import rejects_beside, written
 
 POINT_COLUMNS = ("timestamp", "value", "expected", "lower", "upper", "score", "alert")
-ALERT_COLUMNS = ("opened_at", "closed_at", "kind", "key", "score", "n_tickets", "why")
 SECOND = np.timedelta64(1, "s")
 WEEK = np.timedelta64(7 * 86_400, "s")
 
@@ -57,7 +47,7 @@ def with_budget(settings: Settings, budget: float | None) -> Settings:
         return settings
     if not budget > 0:
         raise ValueError(f"the budget must be above 0 false alerts a week, got {budget:g}")
-    return replace(settings, metric_budget=budget, ticket_budget=budget)
+    return replace(settings, metric_budget=budget, ticket_budget=budget, topic_budget=budget)
 
 
 # -- metrics ------------------------------------------------------------------------------------
@@ -241,151 +231,3 @@ def finest(at: np.ndarray) -> str:
     's'
     """
     return "ms" if (at.astype("M8[ms]").astype(np.int64) % 1000).any() else "s"
-
-
-# -- tickets ------------------------------------------------------------------------------------
-
-
-def replay_tickets(
-    path: Path,
-    out: Path,
-    settings: Settings,
-    *,
-    mapping: dict[str, str] | None = None,
-    ladder: Ladder | None = None,
-    left_alone: LeftAlone = NOTHING,
-    report: Report = silent,
-) -> Told:
-    """Replay a ticket file; one row an alert is written to `out`, and `ladder` takes it in."""
-    check_apart(path, [out])
-    told = Told(n_files=1)
-    with Rejects(rejects_beside(out.parent, path)) as rejects:
-        tickets = opened(
-            read_tickets(
-                path,
-                desk=settings.desk,
-                mapping=mapping or {},
-                timezone=settings.timezone,
-                hmac_key="not kept",
-                rejects=rejects,
-            )
-        )
-    told.n_rejected, told.n_points = rejects.n, len(tickets)
-    if not tickets:
-        raise ValueError(f"{path}: wanted tickets with a time, got none; {rejects.n} rows refused")
-    at = np.array([when for when, _ in tickets], dtype="datetime64[ms]")
-    labels = [label for _, label in tickets]
-    keys = [TOTAL, *sorted({label for label in labels if label} - {TOTAL})]
-    step = settings.step_seconds
-    end = at.max() + SECOND  # the last ticket too
-    times, values = counts(at, labels, keys, day_of(at.min()), end, step)
-    watch = Watch(
-        Surge(
-            len(keys),
-            step_seconds=step,
-            timezone=settings.timezone,
-            days_off=days_off(settings),
-        ),
-        float("nan"),
-        n_series=len(keys),
-        step_seconds=step,
-    )
-    masks = left_alone.masks(TICKETS, keys, times)
-    found = replay(
-        watch,
-        times,
-        values,
-        budget_per_week=settings.ticket_budget,
-        strict=True,
-        **masks,
-        progress=report,
-    )
-    count(told, found, "surge", keys, times)
-    shown = Shown(keys, times, by_the_hour(values, found, step))
-    if ladder is not None:
-        ladder.add(
-            found, times, values, keys, step, left_out=masks.get("left_out"), numbers=shown.at
-        )
-    tickets = Tickets(at, np.array(labels), np.timedelta64(step, "s"))
-    write_alerts(found.changes, shown, tickets, out, ZoneInfo(settings.timezone))
-    return told
-
-
-def opened(chunks: Iterable[list[Ticket]]) -> list[tuple[np.datetime64, str]]:
-    """When each ticket was opened and what it is about; texts are let go at once."""
-    return [
-        (np.datetime64(round(ticket.opened_at.timestamp() * 1000), "ms"), label_of(ticket))
-        for tickets in chunks
-        for ticket in tickets
-    ]
-
-
-def label_of(ticket: Ticket) -> str:
-    return ticket.labels.get(TARGET, "")
-
-
-def day_of(at: np.datetime64) -> np.datetime64:
-    """The midnight before, so that the grid begins with a day."""
-    return at.astype("datetime64[D]").astype("datetime64[ms]")
-
-
-class Shown(NamedTuple):
-    """Tickets by the hour: `times` (n_steps,), each line of `hourly` (n_steps, n_keys)."""
-
-    keys: list[str]
-    times: np.ndarray
-    hourly: Counted
-
-    def at(self, change: Change) -> Numbers:
-        """What is told of an episode's peak."""
-        row = np.searchsorted(self.times, change.peak_at)
-        return Numbers(*(float(line[row, change.series]) for line in self.hourly))
-
-
-def by_the_hour(values: np.ndarray, found: Replayed, step_seconds: int) -> Counted:
-    """Counts a step as counts of the hour until then."""
-    n = max(3600 // step_seconds, 1)
-    return rolled_counts(values, found.expected, found.upper, n)
-
-
-def write_alerts(
-    changes: list[Change],
-    shown: Shown,
-    tickets: "Tickets",
-    to: Path,
-    zone: ZoneInfo,
-) -> None:
-    """One row an episode, as it stood at its end."""
-    last = {(change.series, change.opened_at): change for change in changes}
-    with written(to) as file:
-        rows = csv.writer(file)
-        rows.writerow(ALERT_COLUMNS)
-        for change in last.values():
-            key = shown.keys[change.series]
-            reason = why("surge", key, utc(change.peak_at), shown.at(change), zone)
-            rows.writerow(
-                [
-                    utc(change.opened_at).isoformat(),
-                    "" if change.closed_at is None else utc(change.closed_at).isoformat(),
-                    "total" if key == TOTAL else "category",
-                    key,
-                    f"{change.score:.4g}",
-                    tickets.of(change, key),
-                    reason,
-                ]
-            )
-
-
-class Tickets(NamedTuple):
-    """When tickets were opened and what they are about, each (n_tickets,), and a step's length."""
-
-    at: np.ndarray
-    labels: np.ndarray
-    step: np.timedelta64
-
-    def of(self, change: Change, key: str) -> int:
-        """How many are of an episode's kind, from an hour before it opened to its peak or end."""
-        last = change.peak_at if change.closed_at is None else change.closed_at
-        start, stop = change.opened_at - np.timedelta64(3600, "s"), last + self.step
-        inside = (self.at >= start) & (self.at < stop)
-        return int((inside & ((self.labels == key) | (key == TOTAL))).sum())

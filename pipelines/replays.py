@@ -15,8 +15,9 @@ from pipelines.console import Step
 from pipelines.feeds import METRICS, TICKETS
 from pipelines.ladder import Ladder
 from pipelines.ladder_figure import check_chart, write_chart
-from pipelines.replay import Told, replay_metrics, replay_tickets, targets_of
+from pipelines.replay import Told, replay_metrics, targets_of
 from pipelines.replay_desk import incidents_of, known, replay_desk
+from pipelines.replay_tickets import replay_tickets
 from pipelines.windows import known_windows
 from pipelines.workspace import Workspace, workspace
 from pipelines.writing import written

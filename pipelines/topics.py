@@ -1,9 +1,10 @@
 """New topics among the tickets that come: read for what they mean, or by their words."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
+from typing import Protocol
 
 import numpy as np
 
@@ -26,7 +27,8 @@ DETECTOR = "topics"
 LATE = timedelta(hours=8)  # that a ticket may be stored after it was opened, and still be judged
 QUIET = timedelta(hours=1)  # without a ticket as telling, after which a topic's alert closes
 HELD = 0.7  # of the threshold: so telling must a ticket be to belong to a topic that is open
-BESIDE = 500  # tickets that the words of a topic are held against
+RECENT = timedelta(days=3)
+BESIDE = 500  # of their tickets, that the words of a topic are held against
 AT_ONCE = 500
 TERMS = "terms"
 
@@ -40,6 +42,28 @@ class Open:
     last_at: datetime
 
 
+class Source(Protocol):
+    """Where a topic's tickets, and those beside them, are looked up."""
+
+    def tickets_of(self, keys: Collection[Key]) -> Mapping[Key, Ticket]: ...
+    def before(self, at: datetime) -> Sequence[Ticket]: ...
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A desk's tickets in the store."""
+
+    place: Workspace
+
+    def tickets_of(self, keys: Collection[Key]) -> Mapping[Key, Ticket]:
+        return self.place.store.tickets_of(self.place.settings.desk, keys)
+
+    def before(self, at: datetime) -> Sequence[Ticket]:
+        """Those of the last days before."""
+        desk, since = self.place.settings.desk, at - RECENT
+        return list(self.place.store.tickets(desk, since=since, until=at))
+
+
 @dataclass
 class TopicWatch:
     """What is known of a desk's tickets by what they say, and how far that reaches.
@@ -47,7 +71,9 @@ class TopicWatch:
     `day` is when the four weeks were read anew, so that what was erased is gone within a day.
     """
 
+    desk: str
     version: str
+    source: Source
     reader: Reader
     topics: Topics
     budget: Budget
@@ -73,7 +99,7 @@ def look_for_topics(
     if not same or known is None or known.version != served or known.day != until.date():
         watch = opened(place, until, report)
         if saved is None:
-            save(place, watch, [], {})
+            save(place, watch, Walked())
             return watch, []
     else:
         watch = known
@@ -85,7 +111,10 @@ def opened(place: Workspace, until: datetime, report: Report = silent) -> TopicW
     settings, version = place.settings, served_version(place)
     reader = reader_for(place, version, until.date())
     budget = new_budget(settings.topic_budget, settings.step_seconds)
-    watch = TopicWatch(version, reader, Topics(reader.n_dimensions), budget, until, until.date())
+    topics = Topics(reader.n_dimensions)
+    watch = TopicWatch(
+        settings.desk, version, Stored(place), reader, topics, budget, until, until.date()
+    )
     saved = place.store.detection(settings.desk, DETECTOR)
     if saved is not None:
         restore(place, watch, saved.watermark, unpack(saved.state))
@@ -132,38 +161,48 @@ def seconds(at: datetime) -> int:
 
 def advance(place: Workspace, watch: TopicWatch, until: datetime) -> dict[str, Alert]:
     """Judge what came between the watermark and `until`, step by step, and save."""
-    settings, step = place.settings, timedelta(seconds=place.settings.step_seconds)
-    since = watch.watermark - LATE
+    settings, since = place.settings, watch.watermark - LATE
     came = [
         one
         for one in place.store.tickets(settings.desk, since=since, until=until)
         if name_of(key_of(one)) not in watch.known
     ]
-    judged = judge(watch, came)
-    changed: dict[str, Alert] = {}
-    tickets: dict[str, list[Key]] = {}
-    traces: dict[str, Trace] = {}
-    at, row = watch.watermark, 0
-    while at < until:
+    walked = walk(watch, came, until, timedelta(seconds=settings.step_seconds))
+    save(place, watch, walked)
+    return walked.alerts
+
+
+@dataclass
+class Walked:
+    """What some steps changed: alerts as they then stand, their tickets' names and their growth."""
+
+    alerts: dict[str, Alert] = field(default_factory=dict)
+    names: dict[str, set[str]] = field(default_factory=dict)
+    traces: dict[str, Trace] = field(default_factory=dict)
+
+
+def walk(watch: TopicWatch, came: Sequence[Ticket], until: datetime, step: timedelta) -> Walked:
+    """Go through the steps from the watermark to `until`, with the tickets that came in them."""
+    walked, judged, row = Walked(), judge(watch, came), 0
+    while watch.watermark < until:
+        at = watch.watermark
         if watch.budget.is_due(instant(at)):
             watch.budget.settle(instant(at))
-        best, openings = 0.0, []
+        best, began = 0.0, []
         while row < len(came) and came[row].opened_at < at + step:
-            evidence = judged[row]
-            best = max(best, evidence.score)
-            alert = noted(place, watch, came[row], evidence, at)
-            if alert is not None:
-                openings += [alert] if alert.id not in changed and alert.opened_at == at else []
-                changed[alert.id] = alert
-                traces[alert.id] = grows(watch.open[alert.id])
-                tickets.setdefault(alert.id, []).extend(map(key_named, evidence.ids))
+            best = max(best, judged[row].score)
+            known = noted(watch, came[row], judged[row], at)
+            if known is not None:
+                if known.alert.id not in walked.alerts and known.alert.opened_at == at:
+                    began.append(known.alert)
+                walked.alerts[known.alert.id] = known.alert
+                walked.names.setdefault(known.alert.id, set()).update(judged[row].ids)
+                walked.traces[known.alert.id] = grows(known)
             row += 1
-        watch.budget.take(instant(at), np.array([best]), map(as_change, openings))
-        at += step
-        changed |= {one.id: one for one in closed(watch, at)}
-    watch.watermark = max(until, watch.watermark)
-    save(place, watch, list(changed.values()), tickets, list(traces.values()))
-    return changed
+        watch.budget.take(instant(at), np.array([best]), map(as_change, began))
+        watch.watermark = at + step
+        walked.alerts |= {one.id: one for one in closed(watch, watch.watermark)}
+    return walked
 
 
 def judge(watch: TopicWatch, came: Sequence[Ticket]) -> list[Evidence]:
@@ -179,10 +218,8 @@ def judge(watch: TopicWatch, came: Sequence[Ticket]) -> list[Evidence]:
     ]
 
 
-def noted(
-    place: Workspace, watch: TopicWatch, ticket: Ticket, evidence: Evidence, at: datetime
-) -> Alert | None:
-    """The alert that a ticket belongs to, as it is then: one that is open, or a new one."""
+def noted(watch: TopicWatch, ticket: Ticket, evidence: Evidence, at: datetime) -> Open | None:
+    """The topic that a ticket belongs to, as it is then: one that goes on, or a new one."""
     threshold = watch.budget.threshold.value
     if not evidence.score >= HELD * threshold:  # NaN: nothing is known yet
         return None
@@ -194,26 +231,22 @@ def noted(
     if known is None or known.names.keys().isdisjoint(evidence.ids):
         if evidence.score < threshold:
             return None
-        known = begun(place, watch, evidence, at, threshold)
+        known = begun(watch, evidence, at, threshold)
     else:
         known.names.update(dict.fromkeys(evidence.ids, ticket.opened_at) | known.names)
         known.last_at = at
         known.alert = grown(known, evidence, at)
     watch.open[known.alert.id] = known
-    return known.alert
+    return known
 
 
-def begun(
-    place: Workspace, watch: TopicWatch, evidence: Evidence, at: datetime, threshold: float
-) -> Open:
+def begun(watch: TopicWatch, evidence: Evidence, at: datetime, threshold: float) -> Open:
     """A new topic."""
-    desk = place.settings.desk
-    theirs = place.store.tickets_of(desk, [key_named(name) for name in evidence.ids])
+    desk = watch.desk
+    theirs = watch.source.tickets_of([key_named(name) for name in evidence.ids])
     texts = sorted(theirs.values(), key=lambda one: one.opened_at)
     last = texts[-1] if texts else None
-    key = topic_name(place, watch, texts, at) or (
-        f"like {last.external_id}" if last else "erased tickets"
-    )
+    key = topic_name(watch, texts, at) or (f"like {last.external_id}" if last else "erased tickets")
     alert = Alert(
         id=alert_id(desk, "topic", evidence.ids[0], at),
         desk=desk,
@@ -236,12 +269,11 @@ def begun(
     return Open(alert, {name_of(key_of(one)): one.opened_at for one in texts}, at)
 
 
-def topic_name(place: Workspace, watch: TopicWatch, theirs: Sequence[Ticket], at: datetime) -> str:
+def topic_name(watch: TopicWatch, theirs: Sequence[Ticket], at: datetime) -> str:
     """The words that tell a topic's tickets from the others of the days before."""
     columns = watch.reader.columns
     inside = {key_of(one) for one in theirs}
-    recent = place.store.tickets(place.settings.desk, since=at - timedelta(days=3), until=at)
-    others = [one for one in recent if key_of(one) not in inside][-BESIDE:]
+    others = [one for one in watch.source.before(at) if key_of(one) not in inside][-BESIDE:]
     found = named(
         [words_of(joined(texts_of(one), columns)) for one in theirs],
         [words_of(joined(texts_of(one), columns)) for one in others],
@@ -295,13 +327,7 @@ def as_change(alert: Alert) -> Change:
 # -- what is kept -----------------------------------------------------------------------------
 
 
-def save(
-    place: Workspace,
-    watch: TopicWatch,
-    alerts: list[Alert],
-    tickets: Mapping[str, Sequence[Key]],
-    traces: Sequence[Trace] = (),
-) -> None:
+def save(place: Workspace, watch: TopicWatch, walked: Walked) -> None:
     """Save how far it looked and what came of it, all at once; vectors are read anew."""
     state = {f"budget.{name}": array for name, array in watch.budget.state().items()}
     state |= {
@@ -314,9 +340,9 @@ def save(
         DETECTOR,
         watch.watermark,
         pack(state),
-        alerts,
-        traces,
-        tickets=tickets,
+        list(walked.alerts.values()),
+        list(walked.traces.values()),
+        tickets={id: [key_named(name) for name in names] for id, names in walked.names.items()},
         saved_at=datetime.now(UTC),
     )
 

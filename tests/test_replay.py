@@ -9,7 +9,8 @@ import pytest
 from data.points import Points
 from data.settings import Settings
 from pipelines import console
-from pipelines.replay import ALERT_COLUMNS, POINT_COLUMNS, replay_metrics, replay_tickets
+from pipelines.replay import POINT_COLUMNS, replay_metrics
+from pipelines.replay_tickets import ALERT_COLUMNS, replay_tickets
 from pipelines.replays import Asked, replayed_tickets
 from tests.desk import files, rows_of, table, wave, with_fault
 
@@ -166,6 +167,43 @@ def test_a_simulated_desk_is_replayed_with_its_own_column_names(tmp_path):
     told = replay_tickets(made / "tickets.csv", tmp_path / "alerts.csv", HOURLY)
     assert told.n_points > 1000
     assert told.weeks == pytest.approx(3, abs=0.1)
+
+
+def test_new_topics_and_what_belongs_together_are_told_with_their_tickets(tmp_path):
+    """Refunds are declined, which nobody has a category for, while more ask for a printer."""
+    at = START + 24 * DAY + timedelta(hours=10)
+    usual = [
+        (when, label, f"{label} {WORDS[i % 7]} {WORDS[i % 11]} {i % 97}")
+        for i, (when, label) in enumerate(opened(26, at))
+    ]
+    new = [
+        ((at + i * timedelta(minutes=9)).isoformat(), "vpn", f"card refund declined {i}")
+        for i in range(6)
+    ]
+    rows = [(f"T{i}", *row) for i, row in enumerate([*usual, *new])]
+    path = table(tmp_path / "t.csv", ("id", "created_at", "category", "title"), rows)
+    replay_tickets(path, tmp_path / "alerts.csv", Settings())
+    found = [row for row in rows_of(tmp_path / "alerts.csv") if row["opened_at"] >= at.isoformat()]
+    (topic,) = [row for row in found if row["kind"] == "topic" and "refund" in row["key"]]
+    assert topic["ticket_ids"].split() == [f"T{len(usual) + i}" for i in range(6)]
+    (incident,) = [row for row in found if row["kind"] == "incident"]
+    assert set(topic["ticket_ids"].split()) < set(incident["ticket_ids"].split())
+    assert incident["why"].startswith(f"{incident['n_tickets']} tickets on printer and ")
+
+
+WORDS = (
+    "again",
+    "broken",
+    "slow",
+    "floor",
+    "room",
+    "light",
+    "door",
+    "cable",
+    "tray",
+    "paper",
+    "key",
+)
 
 
 def test_a_ticket_file_is_never_overwritten(tmp_path):

@@ -184,7 +184,8 @@ def replay_tickets(
     """Tell which surges of tickets would have fired, for budgets of 0.5 to 8 false alerts a week.
 
     The CSV has the alerts of the budget that is marked: opened_at, closed_at, kind, key, score,
-    n_tickets, why.
+    n_tickets, ticket_ids, why. Kinds are total, category, topic (something new that many write
+    of, by its words) and incident (several of these that are one).
 
     Example: forewarn replay tickets export.csv --out alerts.csv --budget 1 --incidents known.csv
     """
