@@ -93,6 +93,8 @@ def suspects(
     """
     names = services_of(alerts, known)
     signs = [sign_of(one, traces.get(one.id), names) for one in alerts if one.key != TOTAL]
+    named = [sign for sign in signs if sign.alert.kind != "topic" or sign.service in names]
+    signs = named or signs  # a topic is no service, unless it names one
     first = first_signs(signs)
     begin = min((sign.at for sign in first.values()), default=None)
     if begin is None:

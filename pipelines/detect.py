@@ -4,10 +4,12 @@ What a detector knows, how far it has looked (its watermark) and the alerts that
 saved in one transaction. A run that was killed goes on where the last save stands.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from data.records import Alert, AlertStatus
+from data.records import Alert, AlertKind, AlertStatus
+from models.budget import Budget
 from pipelines.alerts import utc
 from pipelines.console import Report, silent
 from pipelines.episodes import ALERT_KINDS, extend_trace, noted
@@ -110,19 +112,26 @@ def advance(place: Workspace, live: Live, until: datetime, report: Report = sile
 
 def tell_judged(place: Workspace, live: Live) -> None:
     """Tell the budget what people said of alerts; what it knows already stays as it is."""
-    if live.budget is None:
-        return
-    desk, series = place.settings.desk, {key: i for i, key in enumerate(live.keys)}
-    kind = ALERT_KINDS[live.kind]
+    if live.budget is not None:
+        series = {key: number for number, key in enumerate(live.keys)}
+        tell_budget(place, live.budget, ALERT_KINDS[live.kind], series.get)
+
+
+def tell_budget(
+    place: Workspace, budget: Budget, kind: AlertKind, series_of: Callable[[str], int | None]
+) -> None:
+    """What people said of the alerts of a kind; `series_of` gives the place of an alert's key."""
     for status in JUDGED:
-        for alert in place.store.alerts(desks=[desk], status=status, kind=kind, limit=10_000):
-            if alert.key not in series:
+        for alert in place.store.alerts(
+            desks=[place.settings.desk], status=status, kind=kind, limit=10_000
+        ):
+            number, opened_at = series_of(alert.key), instant(alert.opened_at)
+            if number is None:
                 continue
-            number, opened_at = series[alert.key], instant(alert.opened_at)
             if status == "false_alarm":
-                live.budget.blame(number, opened_at)
+                budget.blame(number, opened_at)
             elif alert.closed_at:
-                live.budget.forgive(number, opened_at, instant(alert.closed_at))
+                budget.forgive(number, opened_at, instant(alert.closed_at))
 
 
 # -- one look ---------------------------------------------------------------------------------

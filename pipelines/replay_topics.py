@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,7 @@ from models.joining import Past, join, learn, thing_of
 from models.topics import Topics
 from pipelines.console import Report, silent
 from pipelines.topic_readers import WordReader
-from pipelines.topics import BESIDE, TopicWatch, Walked, new_budget, walk
+from pipelines.topics import BESIDE, TopicWatch, Walked, midnight, new_budget, walk
 
 DAY = timedelta(days=1)
 OVER = timedelta(hours=24)  # of quiet, after which nothing joins an incident any more
@@ -81,10 +81,6 @@ def topics_of(tickets: Sequence[Ticket], settings: Settings, report: Report = si
         Told(alert, sorted(key_named(name)[1] for name in whole.names[alert.id]))
         for alert in whole.alerts.values()
     ]
-
-
-def midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
 
 
 def by_day(tickets: Sequence[Ticket]) -> Iterator[tuple[date, Iterator[Ticket]]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from models.topics import name_of as named
 from models.watch import Change
 from pipelines.alerts import alert_id
 from pipelines.console import Report, silent
+from pipelines.detect import tell_budget
 from pipelines.feeds import floor, instant
 from pipelines.topic_readers import PAST, Reader, reader_for, served_version
 from pipelines.workspace import Workspace
@@ -88,38 +89,43 @@ def look_for_topics(
 ) -> tuple[TopicWatch | None, list[Alert]]:
     """Judge the tickets that came since the last look; the alerts that changed.
 
-    None where no topics are wanted.
+    None where no topics are wanted. Each day of what came is gone through with the words of those
+    before it, so that many small looks and a large one come to the same.
     """
     until = floor(until, place.settings.step_seconds)
-    served = served_version(place)
     if place.settings.topic_budget == 0:
         return None, []
     saved = place.store.detection(place.settings.desk, DETECTOR)
-    same = known is not None and saved is not None and known.watermark == saved.watermark
-    if not same or known is None or known.version != served or known.day != until.date():
+    if saved is None:
         watch = opened(place, until, report)
-        if saved is None:
-            save(place, watch, Walked())
-            return watch, []
-    else:
-        watch = known
-    return watch, list(advance(place, watch, until).values())
+        save(place, watch, Walked())
+        return watch, []
+    version, changed = served_version(place), dict[str, Alert]()
+    same = known is not None and (known.watermark, known.version) == (saved.watermark, version)
+    watch = known if same and known is not None else opened(place, saved.watermark, report)
+    while watch.watermark < until:
+        if watch.day != watch.watermark.date():
+            watch = opened(place, watch.watermark, report)
+        changed |= advance(place, watch, min(until, midnight(watch.day) + timedelta(days=1)))
+    return watch, list(changed.values())
 
 
-def opened(place: Workspace, until: datetime, report: Report = silent) -> TopicWatch:
-    """The watch as it was saved, its tickets read anew; or a new one that begins at `until`."""
+def midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def opened(place: Workspace, at: datetime, report: Report = silent) -> TopicWatch:
+    """The watch as it was saved at its watermark `at`, its tickets read anew; or a new one."""
     settings, version = place.settings, served_version(place)
-    reader = reader_for(place, version, until.date())
+    reader = reader_for(place, version, at.date())
     budget = new_budget(settings.topic_budget, settings.step_seconds)
     topics = Topics(reader.n_dimensions)
-    watch = TopicWatch(
-        settings.desk, version, Stored(place), reader, topics, budget, until, until.date()
-    )
+    watch = TopicWatch(settings.desk, version, Stored(place), reader, topics, budget, at, at.date())
     saved = place.store.detection(settings.desk, DETECTOR)
     if saved is not None:
         restore(place, watch, saved.watermark, unpack(saved.state))
     else:  # from one step on record the prior gives a threshold
-        budget.take(instant(until - timedelta(seconds=settings.step_seconds)), np.zeros(1))
+        budget.take(instant(at - timedelta(seconds=settings.step_seconds)), np.zeros(1))
     before = place.store.tickets(settings.desk, since=watch.watermark - PAST, until=watch.watermark)
     n = 0
     for some in batches(before, AT_ONCE):
@@ -167,6 +173,7 @@ def advance(place: Workspace, watch: TopicWatch, until: datetime) -> dict[str, A
         for one in place.store.tickets(settings.desk, since=since, until=until)
         if name_of(key_of(one)) not in watch.known
     ]
+    tell_budget(place, watch.budget, "topic", lambda _: 0)
     walked = walk(watch, came, until, timedelta(seconds=settings.step_seconds))
     save(place, watch, walked)
     return walked.alerts

@@ -15,6 +15,7 @@ from pipelines.detect import advance, begin, detect, resume, save
 from pipelines.feeds import KINDS, METRICS, TICKETS
 from pipelines.ingest import ingest_points, ingest_tickets
 from pipelines.live import Outdated
+from pipelines.topics import look_for_topics
 from pipelines.watching import look
 from tests.desk import DESK, END, LIVE, STEP, between, files, placed, told, wave, with_fault
 
@@ -32,6 +33,7 @@ def taught(tmp_path_factory):
         ingest_points(place, made / "metrics.csv")
         for kind in KINDS:
             save(place, begin(place, kind, LIVE), [])
+        look_for_topics(place, LIVE)
         place.store.backup(folder / "copy.db")
     return folder / "copy.db"
 
@@ -52,7 +54,7 @@ def at_once(taught, tmp_path_factory):
         look(place, END, quiet=True)
         found = told(place.store)
         states = {kind: resume(place, kind).watch.state() for kind in KINDS}
-    assert {alert.kind for alert, _ in found} == {"metric", "surge"}
+    assert {alert.kind for alert, _ in found} == {"metric", "surge", "topic"}
     return found, states
 
 

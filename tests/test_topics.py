@@ -123,6 +123,19 @@ def test_what_one_person_writes_again_and_again_gives_a_topic_no_words(place):
     assert alert.key.startswith("like T50")
 
 
+def test_a_topic_that_was_true_does_not_raise_the_threshold(place):
+    def threshold_after(status):
+        place.store.judge_alert(alert.id, status, "ada", NOW + 4 * HOUR)
+        watch, _ = look_for_topics(place, NOW + 5 * HOUR)
+        watch, _ = look_for_topics(place, NOW + timedelta(days=2), watch)
+        return watch.budget.threshold.realised_per_week
+
+    place.store.put_tickets(new_topic())
+    look_for_topics(place, NOW + 3 * HOUR)
+    (alert,) = topics(place)
+    assert threshold_after("resolved") == 0.0
+
+
 def test_a_topic_joins_the_incident_of_the_same_hour(place):
     place.store.put_tickets(new_topic())
     look_for_topics(place, NOW + 3 * HOUR)
