@@ -24,6 +24,7 @@ from api import (
     remote_write,
     series,
     similar,
+    tickets,
 )
 from api.champion import POLL_SECONDS, Champions
 from api.guard import Guard
@@ -57,6 +58,7 @@ def create_app(
     app.state.service = service
     ours = (
         native,
+        tickets,
         similar,
         alerts,
         incidents,

@@ -99,6 +99,7 @@ def told(names: frozenset[str]) -> str:
 
 Reader = Annotated[Caller, Depends(needs("read"))]
 Scorer = Annotated[Caller, Depends(needs("score"))]
+Sender = Annotated[Caller, Depends(needs("tickets"))]
 Writer = Annotated[Caller, Depends(needs("metrics"))]
 Changer = Annotated[Caller, Depends(needs("changes"))]
 Admin = Annotated[Caller, Depends(needs("admin"))]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-SCOPES = ("read", "score", "metrics", "changes", "admin")
+SCOPES = ("read", "score", "tickets", "metrics", "changes", "admin")
 ALL_DESKS = "*"
 NO_SUCH_SECRET = "0" * 64  # what an unknown id is compared with: no text is known to hash to it
 

@@ -4,6 +4,13 @@ import os
 import secrets
 from pathlib import Path
 
+from data.settings import Settings
+
+
+def pseudonym_key(settings: Settings) -> str:
+    """The key that turns requesters into pseudonyms; made on first use where none is set."""
+    return settings.hmac_key or secret_file(settings.home / "pseudonym.key")
+
 
 def secret_file(path: Path) -> str:
     """The secret that `path` holds; a new random one is written there when the file is missing.

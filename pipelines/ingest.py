@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from data.secret_files import secret_file
-from data.settings import Settings
+from data.secret_files import pseudonym_key
 from data.sources.files import find_files, read_incidents, read_points, read_tickets
 from data.sources.rejects import Rejects
 from pipelines.console import Report, silent
@@ -117,8 +116,3 @@ def flat(file: Path, path: Path) -> Path:
     (PosixPath('may-cpu.csv'), PosixPath('cpu.csv'))
     """
     return file if file == path else Path("-".join(file.relative_to(path).parts))
-
-
-def pseudonym_key(settings: Settings) -> str:
-    """The key that turns requesters into pseudonyms; made on first use where none is set."""
-    return settings.hmac_key or secret_file(settings.home / "pseudonym.key")

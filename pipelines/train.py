@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from data.published import pointer
+from data.secret_files import pseudonym_key
 from features.embedding import Encoder
 from models.head import Features, held_out
 from models.learning import LEAST, Point, learning_curve
@@ -25,7 +26,6 @@ from pipelines.columns import TEXTS
 from pipelines.console import Report, Step, quiet, silent
 from pipelines.dataset import REQUESTER, Dataset, Unlabelled, from_file, from_store, with_loose
 from pipelines.encoder import encoder, told, tuned_encoder
-from pipelines.ingest import pseudonym_key
 from pipelines.measure import (
     NOTHING,
     Measured,

@@ -485,6 +485,8 @@ def test_openapi_names_every_route_and_loads_nothing_from_elsewhere(client):
         "/v1/alerts",
         "/v1/alerts/{id}",
         "/v1/alerts/{id}/explain",
+        "/v1/tickets",
+        "/v1/feedback",
         "/v1/incidents",
         "/v1/incidents/{id}",
         "/v1/series",

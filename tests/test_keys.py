@@ -63,12 +63,12 @@ def test_revoked_key_is_refused(issued):
         (
             [],
             ["it"],
-            "one or more of read, score, metrics, changes, admin, got none",
+            "one or more of read, score, tickets, metrics, changes, admin, got none",
         ),
         (
             ["read", "root"],
             ["it"],
-            "scopes must be one or more of read, score, metrics, changes, admin, got root",
+            "scopes must be one or more of read, score, tickets, metrics, changes, admin, got root",
         ),
         ("read", ["it"], "scopes must be a list of names, got the single text 'read'"),
         (["read"], [], "desks must name one or more desks"),

@@ -17,8 +17,8 @@ def create(
         list[str] | None,
         typer.Option(
             "--scope",
-            help="read (alerts), score (tickets), metrics (write them), changes (tell of them) "
-            "or admin (all, and more).",
+            help="read (alerts), score (tickets), tickets (send them to be kept), metrics (write "
+            "them), changes (tell of them) or admin (all, and more).",
         ),
     ] = None,
     desk: Annotated[

@@ -98,9 +98,9 @@ def requester(
 ) -> None:
     """Delete every ticket of one requester, with predictions and corrections."""
     from data.masking import pseudonym
+    from data.secret_files import pseudonym_key
     from pipelines.console import out
     from pipelines.encoder import forget
-    from pipelines.ingest import pseudonym_key
     from pipelines.workspace import workspace
 
     settings = settings_of(context)
