@@ -165,6 +165,8 @@ def facts(alert: Alert, now: datetime, zone: ZoneInfo) -> list[tuple[str, str]]:
         told.insert(0, ("Where", isolated(alert.isolated)))
     if alert.n_tickets is not None:
         told.insert(0, ("Tickets", str(alert.n_tickets)))
+    if alert.kind == "topic":  # what is new has no range
+        told = [one for one in told if one[0] != "Normal range"]
     return told[4:] if alert.kind == "silent" else told
 
 

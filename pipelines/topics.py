@@ -295,9 +295,10 @@ def why(key: str, evidence: Evidence) -> str:
     >>> why("refund declined", Evidence(14.0, 9, 0.21, 60))
     '9 tickets on refund declined within 60 min that say much the same, expected 0.2'
     """
+    expected = f"{evidence.expected:.1f}" if evidence.expected >= 0.1 else "under 0.1"
     return (
         f"{evidence.n} tickets on {key} within {evidence.minutes} min that say much the same, "
-        f"expected {evidence.expected:.1f}"
+        f"expected {expected}"
     )
 
 
