@@ -16,6 +16,7 @@ Kind = Literal["metrics", "tickets", "silence"]
 METRICS: Kind = "metrics"
 TICKETS: Kind = "tickets"
 SILENCE: Kind = "silence"  # of metrics: that no points come
+TOPICS = "topics"  # what the watch on new topics is called in the store
 JUDGED: tuple[Kind, ...] = (METRICS, TICKETS)  # by how far they are from what is expected
 KINDS: tuple[Kind, ...] = (*JUDGED, SILENCE)
 DETECTOR_OF: dict[Kind, str] = {METRICS: "rare", TICKETS: "surge", SILENCE: "silence"}

@@ -15,7 +15,6 @@ from models.matrix import ITIL, Matrix
 from models.suspects import Before, Known, service_of, suspects
 from pipelines.episodes import HOUR
 from pipelines.feeds import TARGET, TOTAL
-from pipelines.priority import read_matrix
 from pipelines.workspace import Workspace
 
 UNJOINED = timedelta(days=30)  # older alerts are left alone: nobody waits for them
@@ -240,5 +239,8 @@ def impacts_of(place: Workspace, alerts: Sequence[Alert], at: datetime) -> list[
 
 def matrix_of(place: Workspace) -> Matrix:
     """The desk's matrix of impact and urgency."""
-    file = place.settings.priority_matrix
-    return read_matrix(Path(file)) if file else ITIL
+    if not place.settings.priority_matrix:
+        return ITIL
+    from pipelines.priority import read_matrix  # with all that reads files of tickets
+
+    return read_matrix(Path(place.settings.priority_matrix))

@@ -8,14 +8,16 @@ from rich.markup import escape
 
 from data.published import Pointer, open_published, pointer
 from data.receivers import receivers_of
+from data.records import IncidentState
 from data.store_outbox import Backlog
 from models.budget import Threshold
 from pipelines.console import out
-from pipelines.feeds import JUDGED, KINDS, Kind
+from pipelines.feeds import JUDGED, KINDS, TOPICS, Kind
 from pipelines.in_force import in_force
 from pipelines.live import Live, Outdated, resume
 from pipelines.workspace import Workspace, model_name
 
+WORTH_A_LOOK: tuple[IncidentState, ...] = ("proposed", "confirmed")
 MANY = 1000  # alerts that nobody has judged; more are not counted
 DAY = timedelta(days=1)
 BEHIND = timedelta(hours=1)
@@ -41,7 +43,9 @@ class Status:
     span: tuple[datetime, datetime] | None
     champion: Pointer | None
     detectors: dict[Kind, Live | None]  # without those that must learn anew
+    topics_at: datetime | None  # how far new topics were looked for
     open_alerts: int
+    n_incidents: int  # that go on and are more than candidates
     deliveries: list[Standing]
     problems: list[str]
     now: datetime
@@ -64,6 +68,8 @@ def look(place: Workspace, now: datetime) -> Status:
         span=place.history.span(desk),
         champion=champion,
         detectors=detectors,
+        topics_at=dict(place.store.detections(desk)).get(TOPICS),
+        n_incidents=len(place.store.detected([desk], states=WORTH_A_LOOK, limit=MANY)),
         open_alerts=len(place.store.alerts(desks=[desk], status="open", limit=MANY)),
         deliveries=deliveries_of(place),
         problems=trouble,
@@ -170,8 +176,11 @@ def show(status: Status) -> None:
     for kind, live in status.detectors.items():
         if live:
             out.print(f"[bold]{kind.capitalize():<10}[/] {state_of(live)}")
+    if status.topics_at:
+        out.print(f"[bold]Topics[/]     watching: seen up to {status.topics_at:%Y-%m-%d %H:%M} UTC")
     more = " or more" if status.open_alerts == MANY else ""
     out.print(f"[bold]Alerts[/]     {status.open_alerts:,}{more} open")
+    out.print(f"[bold]Incidents[/]  {status.n_incidents:,} going on")
     for name, backlog, _, _ in status.deliveries:
         said = f"{name}: {backlog.n_waiting:,} waiting, {backlog.n_failed:,} refused"
         out.print(f"[bold]Delivery[/]   {escape(said)}")

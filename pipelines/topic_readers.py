@@ -10,8 +10,6 @@ from data.published import open_published, pointer
 from data.ticket_texts import joined, texts_of
 from data.vectors import vectors_of
 from features.hashed import HashedWords
-from models.nearby import Nearby
-from models.triage import Triage
 from pipelines.workspace import Workspace, model_name
 
 PAST = timedelta(days=28)
@@ -52,6 +50,9 @@ def reader_for(place: Workspace, version: str, day: date) -> Reader:
     """What reads the desk's tickets; words are weighed by the four weeks before a `day`."""
     settings = place.settings
     if version:
+        from models.nearby import Nearby  # with scikit-learn, which words alone do not need
+        from models.triage import Triage
+
         served = open_published(settings.home, model_name(settings.desk))
         model = Triage.load(served.folder)
         if model.meaning is not None:

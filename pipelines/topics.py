@@ -20,11 +20,10 @@ from models.watch import Change
 from pipelines.alerts import alert_id
 from pipelines.console import Report, silent
 from pipelines.detect import tell_budget
-from pipelines.feeds import floor, instant
+from pipelines.feeds import TOPICS, floor, instant
 from pipelines.topic_readers import PAST, Reader, reader_for, served_version
 from pipelines.workspace import Workspace
 
-DETECTOR = "topics"
 LATE = timedelta(hours=8)  # that a ticket may be stored after it was opened, and still be judged
 QUIET = timedelta(hours=1)  # without a ticket as telling, after which a topic's alert closes
 HELD = 0.7  # of the threshold: so telling must a ticket be to belong to a topic that is open
@@ -95,7 +94,7 @@ def look_for_topics(
     until = floor(until, place.settings.step_seconds)
     if place.settings.topic_budget == 0:
         return None, []
-    saved = place.store.detection(place.settings.desk, DETECTOR)
+    saved = place.store.detection(place.settings.desk, TOPICS)
     if saved is None:
         watch = opened(place, until, report)
         save(place, watch, Walked())
@@ -121,7 +120,7 @@ def opened(place: Workspace, at: datetime, report: Report = silent) -> TopicWatc
     budget = new_budget(settings.topic_budget, settings.step_seconds)
     topics = Topics(reader.n_dimensions)
     watch = TopicWatch(settings.desk, version, Stored(place), reader, topics, budget, at, at.date())
-    saved = place.store.detection(settings.desk, DETECTOR)
+    saved = place.store.detection(settings.desk, TOPICS)
     if saved is not None:
         restore(place, watch, saved.watermark, unpack(saved.state))
     else:  # from one step on record the prior gives a threshold
@@ -136,7 +135,7 @@ def opened(place: Workspace, at: datetime, report: Report = silent) -> TopicWatc
 
 def new_budget(per_week: float, step_seconds: int) -> Budget:
     """A budget of one stream: the most telling ticket of each step."""
-    return Budget(per_week, 1, step_seconds, prior=PRIORS[DETECTOR], young_seconds=0, strict=True)
+    return Budget(per_week, 1, step_seconds, prior=PRIORS[TOPICS], young_seconds=0, strict=True)
 
 
 def batches(tickets: Iterable[Ticket], size: int) -> Iterator[list[Ticket]]:
@@ -269,7 +268,7 @@ def begun(watch: TopicWatch, evidence: Evidence, at: datetime, threshold: float)
         upper=float("nan"),
         n_tickets=len(evidence.ids),
         why=why(key, evidence),
-        detector=DETECTOR,
+        detector=TOPICS,
         group_key=key,
         members=(key,),
     )
@@ -345,7 +344,7 @@ def save(place: Workspace, watch: TopicWatch, walked: Walked) -> None:
     }
     place.store.save_detection(
         place.settings.desk,
-        DETECTOR,
+        TOPICS,
         watch.watermark,
         pack(state),
         list(walked.alerts.values()),
