@@ -13,7 +13,6 @@ from data.records import Change, SeriesState, Ticket
 from data.settings import Settings
 from data.store import Store
 from models.incident_acts import SAID, Act, acted, merged, split
-from pipelines.__main__ import main
 from pipelines.incidents import join_alerts
 from pipelines.workspace import workspace
 from tests.desk import table
@@ -321,11 +320,12 @@ def test_what_was_found_the_last_time_is_told_the_next_time(place):
         ("service,depends_on\nvpn,\n", "line 2: wanted a service and one that it needs"),
     ],
 )
-def test_a_dependency_file_that_is_wrong_says_where(tmp_path, monkeypatch, capsys, rows, wanted):
+def test_a_dependency_file_that_is_wrong_says_where(tmp_path, monkeypatch, forewarn, rows, wanted):
     (tmp_path / "needs.csv").write_text(rows)
     monkeypatch.setenv("FOREWARN_DEPENDENCIES", str(tmp_path / "needs.csv"))
-    assert run(monkeypatch, tmp_path, "detect") == 2
-    assert wanted in capsys.readouterr().err.replace("\n", " ")
+    code, _, err = forewarn("detect")
+    assert code == 2
+    assert wanted in " ".join(err.split())
 
 
 # -- at the endpoint, on the page, at the command line --------------------------------------------
@@ -446,27 +446,20 @@ def test_an_empty_desk_says_what_makes_incidents(tmp_path):
         assert "No incidents yet" in browser.get("/ops/incidents").text
 
 
-def run(monkeypatch, home, *arguments):
-    monkeypatch.setattr("sys.argv", ["forewarn", "--home", str(home), *arguments])
-    try:
-        main()
-    except SystemExit as end:
-        return end.code
-    return 0
-
-
-def test_the_command_line_lists_shows_and_confirms(desk, monkeypatch, capsys):
+def test_the_command_line_lists_shows_and_confirms(desk, forewarn):
     home, one, ids = desk
-    assert run(monkeypatch, home, "incidents", "list") == 0
-    assert one.id in capsys.readouterr().out
-    assert run(monkeypatch, home, "incidents", "show", one.id[:5]) == 0
-    shown = " ".join(capsys.readouterr().out.split())
+
+    def incidents(*arguments):
+        return forewarn("--home", str(home), "--desk", "default", "incidents", *arguments)
+
+    assert one.id in incidents("list")[1]
+    shown = " ".join(incidents("show", one.id[:5])[1].split())
     assert "11 min after" in shown
     assert "vpn" in shown
-    assert run(monkeypatch, home, "incidents", "confirm", one.id, "--cause", "auth") == 0
-    assert run(monkeypatch, home, "incidents", "split", one.id, ids[2]) == 0
-    capsys.readouterr()
-    assert run(monkeypatch, home, "incidents", "confirm", one.id) == 2
-    assert "is confirmed" in capsys.readouterr().err
-    assert run(monkeypatch, home, "incidents", "show", "nowhere") == 2
-    assert "no incident's id begins with" in " ".join(capsys.readouterr().err.split())
+    assert incidents("confirm", one.id, "--cause", "auth")[0] == 0
+    assert incidents("split", one.id, ids[2])[0] == 0
+    code, _, err = incidents("confirm", one.id)
+    assert (code, "is confirmed" in err) == (2, True)
+    code, _, err = incidents("show", "nowhere")
+    assert code == 2
+    assert "no incident's id begins with" in " ".join(err.split())
