@@ -85,13 +85,17 @@ class Store(
         with self.engine.begin() as connection:
             orphans = delete_orphans(connection, desk, before)
             opened = and_(ticket.desk == desk, ticket.opened_at < before)
-            gone = delete_tickets(connection, opened)
             closed = and_(alert.desk == desk, alert.closed_at < before)
-            alerts = delete_alerts(connection, closed)
-            others = delete_maintenance(connection, desk, before)
-            others |= delete_changes(connection, desk, before)
-            others |= delete_detected(connection, desk, before)
-        return {name: n + orphans.get(name, 0) for name, n in gone.items()} | alerts | others
+            gone = [
+                orphans,
+                delete_tickets(connection, opened),
+                delete_alerts(connection, closed),
+                delete_maintenance(connection, desk, before),
+                delete_changes(connection, desk, before),
+                delete_detected(connection, desk, before),
+            ]
+        names = dict.fromkeys(name for one in gone for name in one)
+        return {name: sum(one.get(name, 0) for one in gone) for name in names}
 
     def backup(self, to: Path) -> None:
         """Copy a SQLite database into the file `to` while it is in use.

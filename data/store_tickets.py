@@ -28,6 +28,7 @@ from data.ticket_texts import Key, key_of
 
 PAGE_ROWS = 2000  # what `tickets()` holds in memory at a time
 TICKET_KEY = ("desk", "source", "external_id")
+SAID = (tables.predictions, tables.feedback, tables.alert_tickets)  # what is of a ticket
 TEXTS = ("title", "body", "resolution")
 
 
@@ -215,7 +216,7 @@ class TicketRows(Rows):
         with self.engine.begin() as connection:
             return {
                 table.name: _delete(connection, table, _ticket_is(table, desk, source, external_id))
-                for table in (tables.predictions, tables.feedback, tables.tickets)
+                for table in (*SAID, tables.tickets)
             }
 
     def erase_requester(self, desk: str, requester_hash: str) -> dict[str, int]:
@@ -240,8 +241,7 @@ def _labelled(desk: str, target: str, since: datetime, until: datetime) -> Selec
 
 def delete_tickets(connection: Connection, which: ColumnElement[bool]) -> dict[str, int]:
     """Delete these tickets and, before them, what was said of them; rows gone by table."""
-    said = (tables.predictions, tables.feedback, tables.alert_tickets)
-    gone = {table.name: _delete(connection, table, _of_ticket(table, which)) for table in said}
+    gone = {table.name: _delete(connection, table, _of_ticket(table, which)) for table in SAID}
     return gone | {"tickets": _delete(connection, tables.tickets, which)}
 
 
