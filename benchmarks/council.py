@@ -1,12 +1,17 @@
 """Ten years of a city council's cases, a count a day and category: a storm, and a batch entry."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from data.records import Alert
+from data.settings import Settings
 from models.surge import Surge
+from pipelines.alerts import utc
+from pipelines.replay_topics import Told, grouped
 
 FILE = "surge/nycomplaints_daily.csv"
 STORM, KIND = np.datetime64("2020-08-04"), "Utilities"  # Isaias
@@ -23,6 +28,7 @@ class Council(NamedTuple):
     storm_score: float
     storm_rank: int
     batch_above: int
+    batch_incidents: int
 
 
 def measured(data: Path) -> Council:
@@ -40,5 +46,40 @@ def measured(data: Path) -> Council:
     storm, batch = (int(np.flatnonzero(days == at)[0]) for at in (STORM, BATCH))
     score = float(scores[storm, counts.columns.get_loc(KIND)])
     rank = int((later > score).sum())
-    above = int((scores[batch] >= threshold).sum())
-    return Council(len(days), counts.shape[1] - 1, threshold, score, rank, above)
+    above = scores >= threshold
+    n_above = int(above[batch].sum())
+    alerts = [
+        alert_of(days, counts, above, row, column, threshold, scores[row, column])
+        for row, column in np.argwhere(above & ~np.roll(above, 1, axis=0)).tolist()
+        if row >= FIRST_YEAR
+    ]
+    n_incidents = incidents_on(grouped(alerts, Settings()), n_above, utc(days[batch]))
+    n_categories = counts.shape[1] - 1
+    return Council(len(days), n_categories, threshold, score, rank, n_above, n_incidents)
+
+
+def alert_of(
+    days: np.ndarray,
+    counts: pd.DataFrame,
+    above: np.ndarray,
+    row: int,
+    column: int,
+    threshold: float,
+    score: float,
+) -> Told:
+    """A category that is above the threshold from one day on, until it no longer is."""
+    key, value = str(counts.columns[column]), float(counts.iloc[row, column])
+    last = row + int((~np.append(above[row:, column], False)).argmax()) - 1
+    numbers = {"observed": value, "expected": np.nan, "lower": np.nan, "upper": np.nan}
+    alert = Alert(
+        id=f"{row}-{column}", desk="council", kind="surge", key=key, opened_at=utc(days[row]),
+        closed_at=utc(days[last]), score=score, threshold=threshold, why="", detector="surge",
+        n_tickets=int(value), group_key=key, **numbers,
+    )  # fmt: skip
+    return Told(alert, [alert.id])
+
+
+def incidents_on(joined: list[Told], n_alerts: int, at: datetime) -> int:
+    """How many incidents the alerts of a day are in; one that stands alone is one, too."""
+    of_day = [one for one in joined if one.alert.opened_at == at]
+    return len(of_day) + n_alerts - sum(len(one.ids) for one in of_day)
