@@ -328,6 +328,33 @@ def test_a_dependency_file_that_is_wrong_says_where(tmp_path, monkeypatch, forew
     assert wanted in " ".join(err.split())
 
 
+# -- on either database ---------------------------------------------------------------------------
+
+
+def test_an_incident_lives_on_either_database(url, tmp_path):
+    settings = Settings(home=tmp_path, database_url=url)
+    with workspace(settings) as place:
+        know_series(place)
+        alerts = [replace(one, closed_at=None) for one in a_fault()]
+        ((one, ids),) = joined(place, NOW, *alerts)
+        say(place, one, "confirm", cause="auth: certificate")
+        members = place.store.members([one.id])[one.id]
+        new = split(place.store.detected_incident(one.id), members, ids[2:], "ada", NOW, UTC)
+        place.store.move_members(new.members, new.incidents)
+        other = place.store.detected_incident(new.incidents[-1].id)
+        whole = place.store.detected_incident(one.id)
+        found = place.store.members([whole.id, other.id])
+        again = merged(whole, found[whole.id], other, found[other.id], "ada", NOW, UTC)
+        place.store.move_members(again.members, again.incidents)
+        put_alerts(place.store, *(replace(one, closed_at=NOW) for one in alerts))
+        join_alerts(place, NOW + 2 * DAY)
+        states = {one.id: (one.state, one.cause) for one, _ in told(place)}
+        gone = place.store.expire("default", NOW + 3 * DAY)
+    assert states[one.id] == ("closed", "auth: certificate")
+    assert states[other.id][0] == "merged"
+    assert (gone["alerts"], gone["incident_alerts"], gone["detected_incidents"]) == (3, 3, 2)
+
+
 # -- at the endpoint, on the page, at the command line --------------------------------------------
 
 

@@ -108,6 +108,16 @@ def test_a_ticket_that_comes_twice_or_late_counts_once(place):
     assert alert.n_tickets <= 6
 
 
+def test_a_topic_is_told_on_either_database(url, tmp_path):
+    with workspace(Settings(home=tmp_path, database_url=url)) as place:
+        place.store.put_tickets(usual())
+        look_for_topics(place, NOW)
+        place.store.put_tickets(new_topic())
+        look_for_topics(place, NOW + 3 * HOUR)
+        (alert,) = topics(place)
+        assert len(place.store.alert_tickets([alert.id])) == 6
+
+
 def test_an_erased_ticket_is_in_no_topic(place):
     place.store.put_tickets(new_topic())
     look_for_topics(place, NOW + 3 * HOUR)
