@@ -46,6 +46,8 @@ def shared_name(one: str, other: str) -> str:
     >>> shared_name("vpn.errors_per_min", "mail.errors_per_min"), shared_name("Email", "mail.load")
     ('', 'mail')
     """
+    if one == other:
+        return one
     ours, theirs = words_of_name(one), words_of_name(other)
     if both := ours & theirs:
         return min(both)

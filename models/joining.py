@@ -9,7 +9,7 @@ occurrences, for point processes that excite each other: Hawkes 1971).
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
 from data.records import Alert
@@ -30,6 +30,7 @@ together."""
 
 PRIOR = 2.0  # incidents that the chances before learning count for
 CHANCE_WEEKS = 4.0  # the same of the rates
+MOST_NAMES = 10  # of an alert's members
 WEIGHT_OF_WORD = 3.0  # of a person's merge or split, in incidents
 JOINED = 0.5  # the probability from which an alert belongs to an incident
 MINUTES_A_WEEK = 7 * 24 * 60.0
@@ -47,8 +48,18 @@ class Thing(NamedTuple):
 
 
 def thing_of(alert: Alert) -> Thing:
-    """What an alert is about."""
-    return Thing(alert.kind, alert.group_key or alert.key)
+    """What an alert is about; a topic is itself alone, whatever kind its tickets are of."""
+    return Thing(alert.kind, alert.key if alert.kind == "topic" else alert.group_key or alert.key)
+
+
+def akin(one: Alert, other: Alert) -> bool:
+    """Whether two alerts share a word of their names, groups or first members."""
+    return any(shared_name(a, b) for a in names_of(one) for b in names_of(other))
+
+
+def names_of(alert: Alert) -> tuple[str, ...]:
+    """What an alert is called by, each name once."""
+    return tuple(dict.fromkeys((alert.key, alert.group_key, *alert.members[:MOST_NAMES])))
 
 
 class Past(NamedTuple):
@@ -89,8 +100,10 @@ class Learnt:
         own = self.alone.get(thing, 0.0) + CHANCE_WEEKS * everything
         return own / (self.n_weeks + CHANCE_WEEKS) / MINUTES_A_WEEK
 
-    def together_with(self, one: Thing, other: Thing) -> float:
+    def together_with(self, one: Thing, other: Thing, *, akin: bool = False) -> float:
         """The chance that `other` alerts in an incident in which `one` does.
+
+        They are `akin` where more than their own names says so.
 
         >>> vpn, shop = Thing("surge", "VPN"), Thing("surge", "Shop")
         >>> errors, auth = Thing("metric", "vpn.errors"), Thing("metric", "auth.errors")
@@ -101,7 +114,7 @@ class Learnt:
         >>> round(learnt.together_with(vpn, auth), 2), round(learnt.together_with(vpn, shop), 3)
         (0.5, 0.002)
         """
-        before = self.before_learning(one, other)
+        before = self.before_learning(one, other, akin=akin)
         if one == other:
             return before
         apart = max(self.apart.get((one, other), 0.0), 0.0)
@@ -109,18 +122,18 @@ class Learnt:
         chance = (known + PRIOR * before) / (self.seen.get(one, 0.0) + PRIOR)
         return chance * math.exp(-apart)
 
-    def related(self, one: Thing, other: Thing) -> bool:
+    def related(self, one: Thing, other: Thing, *, akin: bool = False) -> bool:
         """Whether anything but time can speak for two things being of one fault."""
         known = self.together.get((one, other), 0.0)
-        return known > 0 or self.before_learning(one, other) >= NEEDED
+        return known > 0 or self.before_learning(one, other, akin=akin) >= NEEDED
 
-    def before_learning(self, one: Thing, other: Thing) -> float:
+    def before_learning(self, one: Thing, other: Thing, *, akin: bool = False) -> float:
         """What names alone say of how likely two things alert together."""
         if one == other:
             return SAME
         if TOTAL in (one.name, other.name) and one.kind == other.kind == "surge":
             return NAMED
-        if shared_name(one.name, other.name):
+        if akin or shared_name(one.name, other.name):
             return NAMED
         if self.depend(one.name, other.name):
             return NEEDED
@@ -224,7 +237,7 @@ class Joined(NamedTuple):
 def join(alert: Alert, incidents: Mapping[str, Sequence[Alert]], learnt: Learnt) -> Joined:
     """Where an alert belongs, among incidents that are not over: their alerts by their id.
 
-    >>> from datetime import UTC
+    >>> from datetime import UTC, datetime
     >>> told = {"score": 9, "threshold": 4, "observed": 9, "expected": 1, "lower": 0, "upper": 3}
     >>> told |= {"desk": "it", "why": "", "detector": ""}
     >>> nine, step = datetime(2026, 3, 2, 9, tzinfo=UTC), timedelta(minutes=11)
@@ -236,7 +249,7 @@ def join(alert: Alert, incidents: Mapping[str, Sequence[Alert]], learnt: Learnt)
     """
     thing = thing_of(alert)
     rates = {
-        id: [rate(one, alert.opened_at, thing, learnt) for one in members]
+        id: [rate(one, alert, thing, learnt) for one in members]
         for id, members in incidents.items()
     }
     total = learnt.chance_a_minute(thing) + sum(map(sum, rates.values()))
@@ -248,12 +261,14 @@ def join(alert: Alert, incidents: Mapping[str, Sequence[Alert]], learnt: Learnt)
     return Joined(best if probability >= JOINED else None, probability, strongest)
 
 
-def rate(one: Alert, at: datetime, thing: Thing, learnt: Learnt) -> float:
-    """Alerts on `thing` a minute that the fault behind `one` brings about at a time."""
+def rate(one: Alert, alert: Alert, thing: Thing, learnt: Learnt) -> float:
+    """Alerts such as this one a minute that the fault behind `one` brings about when it opened."""
+    at = alert.opened_at
     lag = (at - one.opened_at) / timedelta(minutes=1)
     until = at if one.closed_at is None or one.closed_at > at else one.closed_at
     lasted = max((until - one.opened_at) / timedelta(minutes=1), 0.0)
     own = thing_of(one)
-    related = learnt.related(own, thing)
+    is_akin = akin(one, alert)
+    related = learnt.related(own, thing, akin=is_akin)
     density = lag_density(lag, lasted, again=own == thing, related=related)
-    return learnt.together_with(own, thing) * density if density else 0.0
+    return learnt.together_with(own, thing, akin=is_akin) * density if density else 0.0

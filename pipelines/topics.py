@@ -1,5 +1,6 @@
 """New topics among the tickets that come: read for what they mean, or by their words."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -20,7 +21,7 @@ from models.watch import Change
 from pipelines.alerts import alert_id
 from pipelines.console import Report, silent
 from pipelines.detect import tell_budget
-from pipelines.feeds import TOPICS, floor, instant
+from pipelines.feeds import TARGET, TOPICS, floor, instant
 from pipelines.topic_readers import PAST, Reader, reader_for, served_version
 from pipelines.workspace import Workspace
 
@@ -269,10 +270,20 @@ def begun(watch: TopicWatch, evidence: Evidence, at: datetime, threshold: float)
         n_tickets=len(evidence.ids),
         why=why(key, evidence),
         detector=TOPICS,
-        group_key=key,
+        group_key=kind_of(texts) or key,
         members=(key,),
     )
     return Open(alert, {name_of(key_of(one)): one.opened_at for one in texts}, at)
+
+
+def kind_of(theirs: Sequence[Ticket]) -> str:
+    """The kind that more than half of some tickets are of, by the desk's own word; else "".
+
+    So a topic is known to belong to a surge of that kind.
+    """
+    kinds = Counter(one.labels.get(TARGET, "") for one in theirs)
+    kind, n = kinds.most_common(1)[0] if kinds else ("", 0)
+    return kind if n > len(theirs) / 2 else ""
 
 
 def topic_name(watch: TopicWatch, theirs: Sequence[Ticket], at: datetime) -> str:

@@ -14,8 +14,8 @@ from models.topics import Topics
 from pipelines.incidents import join_alerts
 from pipelines.topics import look_for_topics
 from pipelines.workspace import workspace
-from tests.endpoint import NOW
-from tests.test_incidents import told
+from tests.endpoint import NOW, an_alert, put_alerts
+from tests.test_incidents import know_series, told
 
 STEP, HOUR = timedelta(minutes=5), timedelta(hours=1)
 WHAT = ["printer", "vpn", "screen", "mouse", "password", "outlook", "invoice", "phone"]
@@ -153,6 +153,19 @@ def test_a_topic_joins_the_incident_of_the_same_hour(place):
     ((one, _),) = told(place)
     assert one.title == topics(place)[0].key
     assert one.why.startswith("6 tickets on")
+
+
+def test_a_topic_belongs_to_the_surge_of_its_own_kind_however_late(place):
+    know_series(place)
+    surge = an_alert(9, kind="surge", key="other", group_key="other", opened_at=NOW, n_tickets=12,
+                     closed_at=NOW + 6 * HOUR, detector="surge")  # fmt: skip
+    put_alerts(place.store, surge)
+    place.store.put_tickets(new_topic(NOW + 2 * HOUR))
+    look_for_topics(place, NOW + 4 * HOUR)
+    join_alerts(place, NOW + 4 * HOUR)
+    ((one, ids),) = told(place)
+    assert ids == [surge.id, topics(place)[0].id]
+    assert one.title == "other and 1 more"
 
 
 def test_a_desk_that_wants_no_topics_gets_none(place):
