@@ -78,7 +78,6 @@ class Pooled(Topics):
     def take(self, at: np.ndarray, texts: np.ndarray) -> None:
         """Know all tickets at once: a text stands for its vector."""
         self.times, self.ids = at.astype(np.int64), [""] * len(at)
-        self.gone = set()
         self.vectors = texts[:, None].astype(np.float32)
 
 

@@ -10,7 +10,6 @@ from data.records import Alert, AlertStatus, DetectedIncident, IncidentState, Me
 from data.rows import LOOKUP_ROWS, Rows, chunks, insert, row_of, upsert, window
 from data.store_outbox import note_changes
 
-OVER: tuple[IncidentState, ...] = ("dismissed", "closed", "merged")
 TOLD = (
     "title",
     "why",

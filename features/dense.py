@@ -17,6 +17,29 @@ def units(x: np.ndarray) -> np.ndarray:
     return scaled
 
 
+def signs(x: np.ndarray) -> np.ndarray:
+    """Which numbers are above 0, 64 to a word: (n_words, n_tickets), so that a scan runs along.
+
+    >>> signs(np.array([[1.0, -1.0, 2.0], [0.0, 1.0, 0.0]])).tolist()
+    [[160, 64]]
+    """
+    bits = np.packbits(x > 0, axis=1)
+    padded = np.pad(bits, ((0, 0), (0, -bits.shape[1] % 8)))
+    return np.ascontiguousarray(padded.view(np.uint64).T)
+
+
+def differing(known: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """In how many `signs` each of some tickets (n_words, n_tickets) differs from one (n_words, 1).
+
+    >>> differing(signs(np.array([[1.0, -1.0], [1.0, 1.0]])), signs(np.array([[1.0, 1.0]])))
+    array([1, 0], dtype=uint16)
+    """
+    n = np.zeros(known.shape[1], dtype=np.uint16)
+    for theirs, its in zip(known, asked, strict=True):
+        n += np.bitwise_count(theirs ^ its)
+    return n
+
+
 def in_8_bits(x: np.ndarray) -> tuple[np.ndarray, float]:
     """Vectors (n_tickets, n_features) in 8 bits a number, and what one step of these is worth.
 

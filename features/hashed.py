@@ -9,7 +9,8 @@ from typing import Self
 
 import numpy as np
 
-from features.text import WORD, normalise
+from features.dense import units
+from features.text import words_in
 
 N_DIMENSIONS = 512
 
@@ -60,18 +61,7 @@ class HashedWords:
             for word in set(words_in(text)):
                 rarity = math.log((self.n_texts + 1) / (self.holding[word] + 0.5))
                 row += np.float32(rarity) * _vector(word, self.n_dimensions)
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        scaled: np.ndarray = vectors / np.where(lengths > 0, lengths, 1)
-        return scaled
-
-
-def words_in(text: str) -> list[str]:
-    """The words of a text, in order.
-
-    >>> words_in("VPN is down, down!")
-    ['vpn', 'is', 'down', 'down']
-    """
-    return WORD.findall(normalise(text))
+        return units(vectors)
 
 
 @lru_cache(maxsize=50_000)

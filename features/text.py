@@ -203,6 +203,15 @@ def normalise(text: str) -> str:
     return unicodedata.normalize("NFKC", text[:MAX_CHARACTERS]).lower()
 
 
+def words_in(text: str) -> list[str]:
+    """The words of a text as it was written, in order.
+
+    >>> words_in("VPN is down, down!")
+    ['vpn', 'is', 'down', 'down']
+    """
+    return WORD.findall(normalise(text))
+
+
 def word_grams(text: str) -> list[str]:
     """Words and pairs of neighbours.
 

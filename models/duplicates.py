@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from features.text import WORD, normalise
+from features.text import words_in
 
 ALIKE = 0.9
 """Share of two texts' different words that must stand in both: one of twenty may be another."""
@@ -59,7 +59,7 @@ def words_of(text: str) -> frozenset[str]:
     >>> sorted(words_of("VPN is down, down!"))
     ['down', 'is', 'vpn']
     """
-    return frozenset(WORD.findall(normalise(text)))
+    return frozenset(words_in(text))
 
 
 def _alike(a: frozenset[str], b: frozenset[str], alike: float) -> bool:

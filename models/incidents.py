@@ -35,17 +35,17 @@ def quiet_since(alerts: Sequence[Alert], at: datetime) -> datetime | None:
     return max((one.closed_at for one in alerts if one.closed_at), default=None)
 
 
-def enough(alerts: Sequence[Alert], n_tickets: int, min_tickets: int) -> str:
-    """Why alerts are worth a person's look; empty where they are not yet.
+def is_enough(alerts: Sequence[Alert], n_tickets: int, min_tickets: int) -> bool:
+    """Whether alerts are worth a person's look.
 
     One thing alone, a little above its threshold, with few tickets, is a candidate and no more.
     """
-    if len({thing_of(one) for one in alerts}) > 1:
-        return "several things at once"
-    if n_tickets >= min_tickets:
-        return f"{n_tickets} tickets"
     judged = [times_threshold(one) for one in alerts if one.kind != "silent"]
-    return f"{max(judged):.1f} times its threshold" if judged and max(judged) >= STRONG else ""
+    return (
+        len({thing_of(one) for one in alerts}) > 1
+        or n_tickets >= min_tickets
+        or max(judged, default=0.0) >= STRONG
+    )
 
 
 def gone_on(
@@ -74,7 +74,7 @@ def stepped(
         by = max(alerts, key=lambda alert: alert.status_at or alert.opened_at)
         return moved(one, "dismissed", by.status_at or at, by.status_by)
     if one.state in GOING_ON:
-        if one.state == "candidate" and enough(alerts, one.n_tickets, min_tickets):
+        if one.state == "candidate" and is_enough(alerts, one.n_tickets, min_tickets):
             return replace(moved(one, "proposed", at), proposed_at=at)
         return moved(one, "resolved", quiet) if quiet else one
     return resting(one, alerts, at, quiet)

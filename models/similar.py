@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from scipy.sparse import csr_array
 
-from features.dense import units
+from features.dense import differing, signs, units
 from features.plain import read_arrays, read_json, strings, write_arrays, write_json
 from models.duplicates import ALIKE, words_of
 
@@ -53,7 +53,7 @@ class Similar:
         self.rows: dict[str, int] = {}  # the longest known ticket first
         self.ids: list[str] = []
         self.vectors = np.zeros((0, n_dimensions), dtype=np.float16)
-        self.signs = _signs(self.vectors)
+        self.signs = signs(self.vectors)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -73,7 +73,7 @@ class Similar:
         start, end = len(self), len(self) + len(kept)
         self._make_room(end)
         self.vectors[start:end] = units(vectors[[latest[one] for one in kept]])
-        self.signs[:, start:end] = _signs(self.vectors[start:end])
+        self.signs[:, start:end] = signs(self.vectors[start:end])
         self.ids += kept
         self.rows.update(zip(kept, range(start, end), strict=True))
 
@@ -116,9 +116,7 @@ class Similar:
         """Rows of the n tickets, and those that tie with them, whose signs differ least."""
         if len(self) <= n:
             return np.arange(len(self))
-        differ = np.zeros(len(self), dtype=np.uint16)
-        for known, asked in zip(self.signs[:, : len(self)], _signs(unit), strict=True):
-            differ += np.bitwise_count(known ^ asked)
+        differ = differing(self.signs[:, : len(self)], signs(unit))
         most = np.searchsorted(np.cumsum(np.bincount(differ)), n)
         return np.flatnonzero(differ <= most)
 
@@ -140,13 +138,6 @@ class Similar:
         wanted = {"vectors": ("float16", (len(ids), similar.n_dimensions))}
         similar.add(ids, read_arrays(folder / "similar.npz", wanted)["vectors"])
         return similar
-
-
-def _signs(vectors: np.ndarray) -> np.ndarray:
-    """Which numbers are above 0, 64 to a word: (n_words, n_tickets), so that a scan runs along."""
-    bits = np.packbits(vectors > 0, axis=1)
-    padded = np.pad(bits, ((0, 0), (0, -bits.shape[1] % 8)))
-    return np.ascontiguousarray(padded.view(np.uint64).T)
 
 
 def folded(words: csr_array, n_dimensions: int = FOLDED) -> np.ndarray:

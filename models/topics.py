@@ -1,11 +1,11 @@
 """New topics: tickets that say the same, more of them in the last hours than there ever were."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from features.dense import units
+from features.dense import differing, signs, units
 
 PAST_SECONDS = 28 * 86_400
 RECENT_SECONDS = 8 * 3600  # are not held against themselves
@@ -14,9 +14,7 @@ ALIKE = (0.6, 0.7, 0.8)  # cosines: a topic may be wide or narrow
 LEAST = 3  # tickets that make a topic
 FIRST = 0.5  # tickets like it that are taken to have been there before, where there were none
 DAMPED = 1.0  # by how many tickets were expected: frequent things wander, new ones are new
-NEAR_HOURS = (
-    2  # of the day, that a ticket is held against first; they know how day and night differ
-)
+NEAR_HOURS = 2  # of the day, that a ticket is held against first: day and night differ
 BELIEVED = 1000  # tickets of these hours from which their own share counts half
 ENOUGH = 1000  # tickets of a past to hold anything against
 EXACT = 2_000  # tickets that are compared one by one; of more the signs are looked at first
@@ -78,12 +76,11 @@ class Topics:
         self.start = 0  # rows before are forgotten
         self.times = np.zeros(0, np.int64)
         self.vectors = np.zeros((0, n_dimensions), np.float16)
-        self.signs = np.zeros((0, -(-n_dimensions // 64)), np.uint64)
-        self.gone: set[str] = set()
+        self.signs = signs(self.vectors)
         self._hours = -1, np.zeros(24, int)
 
     def __len__(self) -> int:
-        return len(self.ids) - self.start - len(self.gone)
+        return len(self.ids) - self.start
 
     def add(self, ids: Sequence[str], at: np.ndarray, vectors: np.ndarray) -> None:
         """Know tickets by their vectors (n_tickets, n_dimensions), opened `at` seconds, in order.
@@ -99,7 +96,7 @@ class Topics:
         last = self.times[first - 1] if first else np.iinfo(np.int64).min
         self.times[first:end] = np.maximum.accumulate(np.maximum(at, last))
         self.vectors[first:end] = units(vectors)
-        self.signs[first:end] = _signs(self.vectors[first:end])
+        self.signs[:, first:end] = signs(self.vectors[first:end])
         self.ids += ids
         self._forget()
 
@@ -110,11 +107,7 @@ class Topics:
         before = int(np.searchsorted(self.times[self.start : now], at - RECENT_SECONDS))
         if before < ENOUGH or not self.vectors[now].any():
             return Evidence(0.0)
-        rows, cosines = self._alike(now)
-        if self.gone:
-            kept = np.array([self.ids[row] not in self.gone for row in rows.tolist()], bool)
-            rows, cosines = rows[kept], cosines[kept]
-        return self._scan(now, before, rows, cosines)
+        return self._scan(now, before, *self._alike(now))
 
     def _scan(self, now: int, before: int, rows: np.ndarray, cosines: np.ndarray) -> Evidence:
         """The best of all windows and cosines."""
@@ -156,52 +149,33 @@ class Topics:
 
     def _alike(self, now: int) -> tuple[np.ndarray, np.ndarray]:
         """Rows in order whose cosine with the row `now` is high enough, and these cosines."""
-        query, kept = self.vectors[now].astype(np.float32), slice(self.start, now + 1)
+        query = self.vectors[now].astype(np.float32)
         if now + 1 - self.start <= EXACT:
             rows = np.arange(self.start, now + 1)
         else:
-            differ = np.zeros(now + 1 - self.start, np.uint16)
-            for word in range(self.signs.shape[1]):
-                differ += np.bitwise_count(self.signs[kept, word] ^ self.signs[now, word])
+            differ = differing(self.signs[:, self.start : now + 1], self.signs[:, now : now + 1])
             most = (np.arccos(min(ALIKE)) / np.pi + SPARE) * self.n_dimensions
             rows = self.start + np.flatnonzero(differ <= most)
         cosines = self.vectors[rows].astype(np.float32) @ query
         high = cosines >= min(ALIKE)
         return rows[high], cosines[high]
 
-    def remove(self, ids: Collection[str]) -> None:
-        """Forget tickets that were erased, vectors and all; one that is not known is none."""
-        wanted = set(ids)
-        for row in range(self.start, len(self.ids)):
-            if self.ids[row] in wanted:
-                self.gone.add(self.ids[row])
-                self.vectors[row] = 0
-                self.signs[row] = 0
-
     def _make_room(self, n: int) -> None:
         more = max(n, 2 * len(self.times)) - len(self.times) if n > len(self.times) else 0
         if more:
             self.times = np.pad(self.times, (0, more))
             self.vectors = np.pad(self.vectors, ((0, more), (0, 0)))
-            self.signs = np.pad(self.signs, ((0, more), (0, 0)))
+            self.signs = np.pad(self.signs, ((0, 0), (0, more)))
 
     def _forget(self) -> None:
         """Let go of what is older than four weeks, now and then all at once."""
         end = len(self.ids)
         self.start = int(np.searchsorted(self.times[:end], self.times[end - 1] - PAST_SECONDS))
         if self.start > end // 2:
-            self.gone -= set(self.ids[: self.start])
-            for name in ("times", "vectors", "signs"):
-                setattr(self, name, getattr(self, name)[self.start :].copy())
+            self.times = self.times[self.start :].copy()
+            self.vectors = self.vectors[self.start :].copy()
+            self.signs = self.signs[:, self.start :].copy()
             self.ids, self.start = self.ids[self.start :], 0
-
-
-def _signs(vectors: np.ndarray) -> np.ndarray:
-    """Which numbers are above 0, 64 to a word: (n_tickets, n_words)."""
-    bits = np.packbits(vectors > 0, axis=1)
-    padded = np.pad(bits, ((0, 0), (0, -bits.shape[1] % 8)))
-    words: np.ndarray = np.ascontiguousarray(padded).view(np.uint64)
-    return words
 
 
 MOST_WORDS = 3

@@ -12,8 +12,7 @@ from models.incidents import OF_TICKETS
 from models.joining import thing_of
 from ops import views
 
-LEFT, RIGHT = 0.0, 100.0
-LANE, BAR, TOP = 46.0, 10.0, 8.0  # pixels
+LANE, TOP = 46.0, 8.0  # pixels
 ROUND = timedelta(minutes=30)  # shown before and after
 LEAST = 0.6  # percent: a bar of one step is seen
 TICKS = (5, 10, 15, 30, 60, 120, 240, 480, 1440, 2880)  # minutes
@@ -79,7 +78,7 @@ def timeline(
 
     def x(at: datetime) -> float:
         share = (at - start) / (stop - start)
-        return round(LEFT + (RIGHT - LEFT) * min(max(share, 0.0), 1.0), 2)
+        return round(100 * min(max(share, 0.0), 1.0), 2)
 
     bars = [
         Bar(

@@ -13,8 +13,8 @@ from models.incidents import title_of, why_of
 from models.joining import Past, join, learn, thing_of
 from models.topics import Topics
 from pipelines.console import Report, silent
-from pipelines.topic_readers import WordReader
-from pipelines.topics import BESIDE, TopicWatch, Walked, midnight, new_budget, walk
+from pipelines.topic_readers import WordReader, midnight
+from pipelines.topics import BESIDE, TopicWatch, Walked, new_budget, walk
 
 DAY = timedelta(days=1)
 OVER = timedelta(hours=24)  # of quiet, after which nothing joins an incident any more

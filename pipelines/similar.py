@@ -14,13 +14,19 @@ from pipelines.workspace import Workspace
 COLUMNS = ["ticket", "similarity", "closed", "labels", "what was done"]
 
 
-def filled(place: Workspace, model: Triage, report: Report = silent) -> TicketIndex:
-    """The desk's last tickets as the model reads them."""
-    store, desk, keep = place.store, place.settings.desk, None
+def nearby_of(place: Workspace, model: Triage) -> Nearby:
+    """What reads tickets as the model does; what its encoder has read before is kept."""
+    keep = None
     if model.meaning is not None:
         encoder = model.meaning.encoder
         keep = vectors_of(place.settings.home, encoder.id, encoder.n_dimensions).of
-    index = TicketIndex(desk, Nearby(model, keep=keep), store.change_before(desk, LIMIT))
+    return Nearby(model, keep=keep)
+
+
+def filled(place: Workspace, model: Triage, report: Report = silent) -> TicketIndex:
+    """The desk's last tickets as the model reads them."""
+    store, desk = place.store, place.settings.desk
+    index = TicketIndex(desk, nearby_of(place, model), store.change_before(desk, LIMIT))
     n_tickets = store.n_changes(desk, index.after)
     if not n_tickets:
         raise LookupError(f"desk {desk!r} has no tickets; `forewarn ingest tickets FILE` first")

@@ -8,7 +8,6 @@ import numpy as np
 
 from data.published import open_published, pointer
 from data.ticket_texts import joined, texts_of
-from data.vectors import vectors_of
 from features.hashed import HashedWords
 from pipelines.workspace import Workspace, model_name
 
@@ -34,10 +33,13 @@ class WordReader:
         self.n_dimensions = self.words.n_dimensions
 
     def read(self, fields: Mapping[str, Sequence[str]]) -> np.ndarray:
-        texts = [
-            " ".join(pair) for pair in zip(*(fields[name] for name in self.columns), strict=True)
-        ]
-        return self.words.transform(texts)
+        rows = zip(*(fields[name] for name in self.columns), strict=True)
+        return self.words.transform([" ".join(row) for row in rows])
+
+
+def midnight(day: date) -> datetime:
+    """When a UTC day begins."""
+    return datetime.combine(day, time(), UTC)
 
 
 def served_version(place: Workspace) -> str:
@@ -50,15 +52,13 @@ def reader_for(place: Workspace, version: str, day: date) -> Reader:
     """What reads the desk's tickets; words are weighed by the four weeks before a `day`."""
     settings = place.settings
     if version:
-        from models.nearby import Nearby  # with scikit-learn, which words alone do not need
-        from models.triage import Triage
+        from models.triage import Triage  # with scikit-learn, which words alone do not need
+        from pipelines.similar import nearby_of
 
         served = open_published(settings.home, model_name(settings.desk))
         model = Triage.load(served.folder)
         if model.meaning is not None:
-            encoder = model.meaning.encoder
-            keep = vectors_of(settings.home, encoder.id, encoder.n_dimensions).of
-            return Nearby(model, keep=keep)
-    midnight = datetime.combine(day, time(), UTC)
-    past = place.store.tickets(settings.desk, since=midnight - PAST, until=midnight)
+            return nearby_of(place, model)
+    until = midnight(day)
+    past = place.store.tickets(settings.desk, since=until - PAST, until=until)
     return WordReader(joined(texts_of(one), WordReader.columns) for one in past)

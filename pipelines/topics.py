@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Protocol
 
@@ -22,7 +22,7 @@ from pipelines.alerts import alert_id
 from pipelines.console import Report, silent
 from pipelines.detect import tell_budget
 from pipelines.feeds import TARGET, TOPICS, floor, instant
-from pipelines.topic_readers import PAST, Reader, reader_for, served_version
+from pipelines.topic_readers import PAST, Reader, midnight, reader_for, served_version
 from pipelines.workspace import Workspace
 
 LATE = timedelta(hours=8)  # that a ticket may be stored after it was opened, and still be judged
@@ -108,10 +108,6 @@ def look_for_topics(
             watch = opened(place, watch.watermark, report)
         changed |= advance(place, watch, min(until, midnight(watch.day) + timedelta(days=1)))
     return watch, list(changed.values())
-
-
-def midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
 
 
 def opened(place: Workspace, at: datetime, report: Report = silent) -> TopicWatch:
