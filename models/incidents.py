@@ -170,6 +170,27 @@ def ticket_span(alert: Alert, at: datetime) -> tuple[datetime, datetime]:
     return alert.opened_at - HOUR, max(end, alert.opened_at)
 
 
+class Spans(NamedTuple):
+    """Of which kinds tickets surged, each from an hour before its alert to the alert's end."""
+
+    spans: tuple[tuple[str, datetime, datetime], ...]
+
+    @classmethod
+    def of(cls, alerts: Sequence[Alert], at: datetime) -> "Spans":
+        """Those of surges among the alerts, as far as is known at a time; the total is no kind."""
+        surges = (one for one in alerts if one.kind == "surge" and one.key != TOTAL)
+        return cls(tuple((one.key, *ticket_span(one, at)) for one in surges))
+
+    @property
+    def whole(self) -> tuple[datetime, datetime]:
+        """From the first to the last moment of all."""
+        return min(span[1] for span in self.spans), max(span[2] for span in self.spans)
+
+    def hold(self, kind: str, opened_at: datetime) -> bool:
+        """Whether a ticket is one of those that surged."""
+        return any(kind == one and a <= opened_at < b for one, a, b in self.spans)
+
+
 def tickets_told(surges: Sequence[Alert], n_tickets: int, zone: ZoneInfo) -> str:
     """How many tickets, on what, since when."""
     kinds = [*dict.fromkeys(one.key for one in surges if one.key != TOTAL)]

@@ -5,8 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from data.records import Alert, Ticket
-from features.windows import TOTAL
-from models.incidents import ticket_span
+from models.incidents import Spans
 from ops.office import Office
 
 SHOWN = 50
@@ -36,16 +35,14 @@ Found = dict[tuple[str, str], tuple[Ticket, str]]
 
 def of_surges(office: Office, alerts: Sequence[Alert], now: datetime) -> Found:
     """Those of a kind that surged, from an hour before its alert to the alert's end."""
-    surges = [one for one in alerts if one.kind == "surge" and one.key != TOTAL]
-    if not surges:
+    surged = Spans.of(alerts, now)
+    if not surged.spans:
         return {}
-    store, desk = office.store(), surges[0].desk
-    spans = [(one.key, *ticket_span(one, now)) for one in surges]
-    start, stop = min(span[1] for span in spans), max(span[2] for span in spans)
+    store, desk = office.store(), alerts[0].desk
     labels = {
         (one.source, one.external_id): one.label
-        for one in store.opened(desk, TARGET, start, stop)
-        if any(kind == one.label and a <= one.opened_at < b for kind, a, b in spans)
+        for one in store.opened(desk, TARGET, *surged.whole)
+        if surged.hold(one.label, one.opened_at)
     }
     there = store.tickets_of(desk, list(labels))
     return {key: (one, labels[key]) for key, one in there.items()}

@@ -3,18 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from data.dependency_file import read_dependencies
 from data.records import Alert, DetectedIncident, Membership, Trace
 from models.incident_acts import incident_id
-from models.incidents import OPEN, gone_on, grave, lag_told, ticket_span, title_of, why_of
-from models.joining import Joined, Learnt, Past, join, learn, thing_of
+from models.incidents import OPEN, Spans, gone_on, grave, lag_told, title_of, why_of
+from models.joining import Joined, Learnt, Past, Thing, join, learn, thing_of
 from models.matrix import ITIL, Matrix
 from models.suspects import Before, Known, service_of, suspects
 from pipelines.episodes import HOUR
-from pipelines.feeds import TARGET, TOTAL
+from pipelines.feeds import TARGET
 from pipelines.workspace import Workspace
 
 UNJOINED = timedelta(days=30)  # older alerts are left alone: nobody waits for them
@@ -23,6 +24,44 @@ CHANGES_OF = timedelta(weeks=4)  # that say how often a service is changed
 MOST_CHANGES, MOST_SERIES = 2000, 2000
 ALIKE, MOST_BEFORE = 0.3, 3
 IMPACT = "impact"
+
+
+@dataclass(frozen=True)
+class Around:
+    """What one look needs to know beside the alerts, each read once, when it is first asked for."""
+
+    place: Workspace
+    at: datetime
+
+    @cached_property
+    def needs(self) -> dict[str, frozenset[str]]:
+        """What each service needs, by the file that the settings name."""
+        file = self.place.settings.dependencies
+        return read_dependencies(Path(file)) if file else {}
+
+    @cached_property
+    def matrix(self) -> Matrix:
+        """The desk's matrix of impact and urgency."""
+        return matrix_of(self.place)
+
+    @cached_property
+    def services(self) -> list[str]:
+        """The services that the desk's series are of."""
+        states = self.place.store.series_states(self.place.settings.desk, limit=MOST_SERIES)
+        return [*dict.fromkeys(service_of(one.key) for one in states)]
+
+    @cached_property
+    def before(self) -> list[DetectedIncident]:
+        """The incidents of the last half year, the newest first."""
+        desk = self.place.settings.desk
+        return self.place.store.detected([desk], since=self.at - LEARNT_FROM, limit=None)
+
+    @cached_property
+    def solved(self) -> list[tuple[DetectedIncident, set[Thing]]]:
+        """Those of which somebody wrote down the cause, with what they were about."""
+        told = [one for one in self.before if one.cause]
+        members = self.place.store.members([one.id for one in told])
+        return [(one, {thing_of(alert) for alert, _ in members[one.id]}) for one in told]
 
 
 @dataclass
@@ -41,7 +80,8 @@ def join_alerts(place: Workspace, at: datetime) -> list[DetectedIncident]:
     An alert is assigned once, and the id of an incident comes from its first alert. What was saved
     is left as it is by another run on the same alerts.
     """
-    desk, store, needs = place.settings.desk, place.store, needs_of(place)
+    desk, store, around = place.settings.desk, place.store, Around(place, at)
+    needs = around.needs  # also without alerts: a file that is wrong is told at once
     fresh = store.unjoined_alerts(desk, at - UNJOINED)
     open_ = store.detected([desk], states=OPEN, limit=None)
     members = store.members([one.id for one in open_])
@@ -49,14 +89,15 @@ def join_alerts(place: Workspace, at: datetime) -> list[DetectedIncident]:
         one.id: Case(one, one, [alert for alert, _ in members[one.id]]) for one in reversed(open_)
     }
     if fresh:
-        past = past_of(place, at)
-        since = min(first_alert(place, at), fresh[0].opened_at)
+        past = past_of(around)
+        oldest = [one.opened_at for one in around.before[-1:]]
+        since = min([fresh[0].opened_at, *oldest])
         n_things = max(sum(store.count_states(desk).values()), len({p.thing for p in past}), 1)
         for alert in fresh:
             n_weeks = max((alert.opened_at - since) / timedelta(weeks=1), 0.0)
             learnt = learn(past, n_weeks, n_things, needs)
             past.append(assigned(place, cases, alert, learnt))
-    return saved(place, cases, at)
+    return saved(around, cases)
 
 
 def assigned(place: Workspace, cases: dict[str, Case], alert: Alert, learnt: Learnt) -> Past:
@@ -108,15 +149,10 @@ def membership(alert: Alert, id: str, found: Joined) -> Membership:
 # -- what is known ----------------------------------------------------------------------------
 
 
-def past_of(place: Workspace, at: datetime) -> list[Past]:
+def past_of(around: Around) -> list[Past]:
     """What alerts of the last half year were joined to, less what people dismissed."""
-    desk, since = place.settings.desk, at - LEARNT_FROM
-    kept = [
-        one.id
-        for one in place.store.detected([desk], since=since, limit=None)
-        if one.state != "dismissed"
-    ]
-    found = place.store.members(kept)
+    kept = [one.id for one in around.before if one.state != "dismissed"]
+    found = around.place.store.members(kept)
     return [
         Past(thing_of(alert), id, one.probability, one.by is not None, one.split_from)
         for id in reversed(kept)
@@ -124,21 +160,15 @@ def past_of(place: Workspace, at: datetime) -> list[Past]:
     ]
 
 
-def first_alert(place: Workspace, at: datetime) -> datetime:
-    """Since when alerts are counted: rates are per week of it."""
-    desk, since = place.settings.desk, at - LEARNT_FROM
-    known = place.store.detected([desk], since=since, limit=None)
-    return known[-1].opened_at if known else at
-
-
 # -- how they stand ---------------------------------------------------------------------------
 
 
-def saved(place: Workspace, cases: Mapping[str, Case], at: datetime) -> list[DetectedIncident]:
-    """Tell each incident anew, bring it to `at` and save what changed, which is returned."""
+def saved(around: Around, cases: Mapping[str, Case]) -> list[DetectedIncident]:
+    """Tell each incident anew, bring it to this look and save what changed, which is returned."""
+    place, at = around.place, around.at
     for case in cases.values():
         is_over = case.saved is not None and not case.members and case.saved.quiet_at is not None
-        told = case.incident if is_over else retold(place, case.incident, case.alerts, at)
+        told = case.incident if is_over else retold(around, case.incident, case.alerts)
         case.incident = gone_on(told, case.alerts, at, place.settings.incident_tickets)
     changed = [case for case in cases.values() if case.incident != case.saved]
     place.store.put_joined(
@@ -150,14 +180,12 @@ def saved(place: Workspace, cases: Mapping[str, Case], at: datetime) -> list[Det
     return [case.incident for case in changed]
 
 
-def retold(
-    place: Workspace, incident: DetectedIncident, alerts: Sequence[Alert], at: datetime
-) -> DetectedIncident:
+def retold(around: Around, incident: DetectedIncident, alerts: Sequence[Alert]) -> DetectedIncident:
     """The incident's title, size, reason, priority and suspects, as its alerts have them now."""
     if not alerts:
         return incident
-    matrix, least = matrix_of(place), place.settings.incident_tickets
-    labels = impacts_of(place, alerts, at)
+    place, matrix, least = around.place, around.matrix, around.place.settings.incident_tickets
+    labels = impacts_of(around, alerts)
     n_tickets = max([len(labels), *(one.n_tickets or 0 for one in alerts)])
     known = [label for label in labels if label]
     highest = sum(label == matrix.impact[0] for label in known)
@@ -172,7 +200,7 @@ def retold(
         priority=graded.priority,
         priority_why=graded.why,
         suspects=suspects(
-            alerts, traces_of(place, alerts), known_of(place, incident, alerts), zone
+            alerts, traces_of(place, alerts), known_of(around, incident, alerts), zone
         ),
     )
 
@@ -183,58 +211,35 @@ def traces_of(place: Workspace, alerts: Sequence[Alert]) -> dict[str, Trace]:
     return {id: trace for id, trace in traces.items() if trace is not None}
 
 
-def known_of(place: Workspace, incident: DetectedIncident, alerts: Sequence[Alert]) -> Known:
+def known_of(around: Around, incident: DetectedIncident, alerts: Sequence[Alert]) -> Known:
     """What else there is to know of where an incident began."""
     last = max(one.opened_at for one in alerts)
-    since = last - CHANGES_OF
-    desk = place.settings.desk
-    changes = place.store.service_changes(desk, since, last + HOUR, limit=MOST_CHANGES)
+    desk, store = around.place.settings.desk, around.place.store
+    changes = store.service_changes(desk, last - CHANGES_OF, last + HOUR, limit=MOST_CHANGES)
     weeks = CHANGES_OF / timedelta(weeks=1)
-    states = place.store.series_states(desk, limit=MOST_SERIES)
-    services = dict.fromkeys(service_of(one.key) for one in states)
-    return Known(needs_of(place), changes, weeks, alike(place, incident, alerts), [*services])
+    before = alike(around, incident, alerts)
+    return Known(around.needs, changes, weeks, before, around.services)
 
 
-def alike(place: Workspace, incident: DetectedIncident, alerts: Sequence[Alert]) -> list[Before]:
+def alike(around: Around, incident: DetectedIncident, alerts: Sequence[Alert]) -> list[Before]:
     """Earlier incidents of which somebody wrote down the cause, the most alike first."""
-    desk, now = place.settings.desk, incident.opened_at
-    found = place.store.detected([desk], since=now - LEARNT_FROM, until=now, limit=None)
-    told = [one for one in found if one.cause and one.id != incident.id]
-    members = place.store.members([one.id for one in told])
-    things = {thing_of(one) for one in alerts}
-    before = []
-    for one in told:
-        theirs = {thing_of(alert) for alert, _ in members[one.id]}
+    things, before = {thing_of(one) for one in alerts}, []
+    for one, theirs in around.solved:
         like = len(things & theirs) / len(things | theirs)  # Jaccard's index
-        if like >= ALIKE:
+        if like >= ALIKE and one.opened_at < incident.opened_at:
             before.append(Before(one.title, one.opened_at, one.cause, one.fix, like))
     return sorted(before, key=lambda one: -one.like)[:MOST_BEFORE]
 
 
-def needs_of(place: Workspace) -> dict[str, frozenset[str]]:
-    """What each service needs, by the file that the settings name."""
-    file = place.settings.dependencies
-    return read_dependencies(Path(file)) if file else {}
-
-
-def impacts_of(place: Workspace, alerts: Sequence[Alert], at: datetime) -> list[str]:
-    """The impact of each ticket that an incident is about; "" where none is known.
-
-    That is a ticket of a kind that surged, from an hour before its alert to the alert's end.
-    """
-    spans = [(one.key, *ticket_span(one, at)) for one in alerts if one.kind == "surge"]
-    spans = [span for span in spans if span[0] != TOTAL]
-    if not spans:
+def impacts_of(around: Around, alerts: Sequence[Alert]) -> list[str]:
+    """The impact of each ticket that an incident is about; "" where none is known."""
+    surged = Spans.of(alerts, around.at)
+    if not surged.spans:
         return []
-    start, stop = min(span[1] for span in spans), max(span[2] for span in spans)
-    desk = place.settings.desk
-    about = place.store.opened(desk, TARGET, start, stop)
-    impact = {one[:2]: one.label for one in place.store.opened(desk, IMPACT, start, stop)}
-    return [
-        impact.get(one[:2], "")
-        for one in about
-        if any(kind == one.label and a <= one.opened_at < b for kind, a, b in spans)
-    ]
+    store, desk = around.place.store, around.place.settings.desk
+    about = store.opened(desk, TARGET, *surged.whole)
+    impact = {one[:2]: one.label for one in store.opened(desk, IMPACT, *surged.whole)}
+    return [impact.get(one[:2], "") for one in about if surged.hold(one.label, one.opened_at)]
 
 
 def matrix_of(place: Workspace) -> Matrix:
