@@ -17,7 +17,7 @@ from api.native import wrong
 from api.problems import Problem
 from api.service import DeskName, Served, Service
 from data.records import DetectedIncident, IncidentState
-from models.incident_acts import FROM, SAID, Act, acted, merged, split
+from models.incident_acts import FROM, Act, merge, say, split_off
 
 ACTIONS = (*FROM, "merge", "split")
 SCHEMA = {
@@ -127,7 +127,7 @@ async def act(request: Request, service: Served, caller: Admin, id: str) -> OneI
 
 def done(service: Service, caller: Caller, id: str, body: Mapping[str, Any]) -> OneIncidentOut:
     one = incident_of(service, caller, id)
-    how: dict[str, Callable[..., DetectedIncident]] = {"merge": merge, "split": split_off}
+    how: dict[str, Callable[..., DetectedIncident]] = {"merge": merge_with, "split": split_into}
     try:
         now = how.get(body["action"], said)(service, caller, one, body)
     except ValueError as error:
@@ -138,37 +138,32 @@ def done(service: Service, caller: Caller, id: str, body: Mapping[str, Any]) -> 
 def said(
     service: Service, caller: Caller, one: DetectedIncident, body: Mapping[str, Any]
 ) -> DetectedIncident:
+    """The incident after a person's word on it."""
     action, cause, fix = (text_of(body, name) for name in ("action", "cause", "fix"))
-    now = acted(one, Act(action, caller.name, service.now(), cause, fix))
-    if not service.store().move_incident(one.state, now, SAID.get(action)):
-        raise ValueError(f"incident {one.id} has changed meanwhile; read it again")
-    return now
+    return say(service.store(), one, Act(action, caller.name, service.now(), cause, fix))
 
 
-def merge(
+def merge_with(
     service: Service, caller: Caller, one: DetectedIncident, body: Mapping[str, Any]
 ) -> DetectedIncident:
     """The incident that the other one is now a part of."""
     other = incident_of(service, caller, text_of(body, "with"))
-    found = service.store().members([one.id, other.id])
-    zone = ZoneInfo(service.settings.timezone)
-    new = merged(one, found[one.id], other, found[other.id], caller.name, service.now(), zone)
-    service.store().move_members(new.members, new.incidents)
-    return new.incidents[0]
+    return merge(service.store(), one, other, *signed(service, caller))
 
 
-def split_off(
+def split_into(
     service: Service, caller: Caller, one: DetectedIncident, body: Mapping[str, Any]
 ) -> DetectedIncident:
     """The new incident."""
     ids = body.get("alerts")
     if not isinstance(ids, list) or not all(isinstance(id, str) for id in ids):
         raise wrong("wanted a list of alert ids", "body", "alerts")
-    members = service.store().members([one.id])[one.id]
-    zone = ZoneInfo(service.settings.timezone)
-    new = split(one, members, ids, caller.name, service.now(), zone)
-    service.store().move_members(new.members, new.incidents)
-    return new.incidents[-1]
+    return split_off(service.store(), one, ids, *signed(service, caller))
+
+
+def signed(service: Service, caller: Caller) -> tuple[str, datetime, ZoneInfo]:
+    """Who does something, when, and by whose clock it is told."""
+    return caller.name, service.now(), ZoneInfo(service.settings.timezone)
 
 
 def text_of(body: Mapping[str, Any], name: str) -> str:

@@ -1,7 +1,7 @@
 """Tickets as they come: stored, then scored; and what people say that they should have been."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 
 import anyio
@@ -18,9 +18,9 @@ from data.attributes import MOST, fault_of
 from data.masking import pseudonym
 from data.records import Feedback, Prediction, Ticket
 from data.secret_files import pseudonym_key
+from data.sources.changes import AHEAD
 from data.ticket_texts import fields_of
 
-AHEAD = timedelta(minutes=10)  # that a sender's clock may be before ours
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 Label = Annotated[str, Field(max_length=500)]
 Text = Annotated[str, Field(max_length=200_000)]

@@ -1,10 +1,10 @@
 """What people do with detected incidents: confirm, dismiss, resolve, merge, split."""
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 from data.records import Alert, AlertStatus, DetectedIncident, IncidentState, Membership
@@ -131,6 +131,53 @@ def split(
     )
     left = replace(one, n_tickets=max((alert.n_tickets or 0 for alert in staying), default=0))
     return Regrouped((renamed(left, staying, zone), renamed(new, going, zone)), went)
+
+
+# -- done to the store that is handed in ----------------------------------------------------------
+
+
+class Keeper(Protocol):
+    """What keeps incidents and their alerts: the store."""
+
+    def members(self, ids: Collection[str]) -> Mapping[str, Members]: ...
+    def move_incident(
+        self, was: IncidentState, now: DetectedIncident, status: AlertStatus | None = None
+    ) -> bool: ...
+    def move_members(
+        self, moved: Sequence[Membership], incidents: Sequence[DetectedIncident]
+    ) -> None: ...
+
+
+def say(keeper: Keeper, one: DetectedIncident, act: Act) -> DetectedIncident:
+    """Keep what a person says of an incident and so of its alerts; the incident as it then is.
+
+    ValueError where its state does not allow that, or is another one by now.
+    """
+    now = acted(one, act)
+    if not keeper.move_incident(one.state, now, SAID.get(act.action)):
+        raise ValueError(f"incident {one.id} has changed meanwhile; look at it again")
+    return now
+
+
+def merge(
+    keeper: Keeper, into: DetectedIncident, other: DetectedIncident,
+    by: str, at: datetime, zone: ZoneInfo,
+) -> DetectedIncident:  # fmt: skip
+    """Put the alerts of another incident into one, which is returned."""
+    found = keeper.members([into.id, other.id])
+    new = merged(into, found[into.id], other, found[other.id], by, at, zone)
+    keeper.move_members(new.members, new.incidents)
+    return new.incidents[0]
+
+
+def split_off(
+    keeper: Keeper, one: DetectedIncident, ids: Collection[str],
+    by: str, at: datetime, zone: ZoneInfo,
+) -> DetectedIncident:  # fmt: skip
+    """Make some alerts of an incident one of their own, which is returned."""
+    new = split(one, keeper.members([one.id])[one.id], ids, by, at, zone)
+    keeper.move_members(new.members, new.incidents)
+    return new.incidents[-1]
 
 
 def renamed(one: DetectedIncident, alerts: Sequence[Alert], zone: ZoneInfo) -> DetectedIncident:

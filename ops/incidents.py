@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from data.records import Alert, DetectedIncident, IncidentState, Membership
-from models.incident_acts import FROM, SAID, Act, acted, merged, split
+from models.incident_acts import FROM, Act, merge, say, split_off
 from models.incidents import GOING_ON, OF_TICKETS, OPEN
 from ops import incident_drawing as drawing
 from ops import views
@@ -259,23 +259,16 @@ def regroup(
     fields: dict[str, str], ids: list[str],
 ) -> str:  # fmt: skip
     """Do what the form says; the id of the incident to look at next."""
-    store, now, zone = office.store(), office.now(), office.zone
+    store, signed = office.store(), (visitor.name, office.now(), office.zone)
     if action == "merge":
         other = store.detected_incident(fields.get("with", ""))
         if other is None or not visitor.sees(other.desk):
             raise ValueError("wanted another incident to merge with")
-        found = store.members([one.id, other.id])
-        new = merged(one, found[one.id], other, found[other.id], visitor.name, now, zone)
-    elif action == "split":
-        members = store.members([one.id])[one.id]
-        new = split(one, members, ids, visitor.name, now, zone)
-    else:
-        said = Act(action, visitor.name, now, fields.get("cause", ""), fields.get("fix", ""))
-        if not store.move_incident(one.state, acted(one, said), SAID.get(action)):
-            raise ValueError("it has changed meanwhile: look at it again")
-        return one.id
-    store.move_members(new.members, new.incidents)
-    return one.id if action == "merge" else new.incidents[-1].id
+        return merge(store, one, other, *signed).id
+    if action == "split":
+        return split_off(store, one, ids, *signed).id
+    said = Act(action, *signed[:2], fields.get("cause", ""), fields.get("fix", ""))
+    return say(store, one, said).id
 
 
 def incident_of(request: Request, office: Office, visitor: Visitor) -> DetectedIncident:

@@ -125,20 +125,14 @@ def merge(
     other: Annotated[str, typer.Argument(help="The incident that becomes a part of it.")],
 ) -> None:
     """Put the alerts of another incident into this one. The next time they are joined sooner."""
-    from models.incident_acts import merged
+    from models import incident_acts
     from pipelines.console import out
     from pipelines.workspace import workspace
 
-    settings = settings_of(context)
-    with workspace(settings) as place:
+    with workspace(settings_of(context)) as place:
         one, another = called(place, incident), called(place, other)
-        found = place.store.members([one.id, another.id])
-        new = merged(
-            one, found[one.id], another, found[another.id],
-            user(), datetime.now(UTC), ZoneInfo(settings.timezone),
-        )  # fmt: skip
-        place.store.move_members(new.members, new.incidents)
-    out.print(f"{another.id} is now a part of {one.id}: {new.incidents[0].why}", markup=False)
+        whole = incident_acts.merge(place.store, one, another, *signed(place))
+    out.print(f"{another.id} is now a part of {one.id}: {whole.why}", markup=False)
 
 
 @app.command()
@@ -148,32 +142,31 @@ def split(
     alerts: Annotated[list[str], typer.Argument(help="The alerts that do not belong to it.")],
 ) -> None:
     """Make some of its alerts an incident of their own. The next time they stay apart."""
-    from models.incident_acts import split as parted
-    from pipelines.console import out
-    from pipelines.workspace import workspace
-
-    settings = settings_of(context)
-    with workspace(settings) as place:
-        one = called(place, incident)
-        members = place.store.members([one.id])[one.id]
-        now, zone = datetime.now(UTC), ZoneInfo(settings.timezone)
-        new = parted(one, members, alerts, user(), now, zone)
-        place.store.move_members(new.members, new.incidents)
-    out.print(f"{new.incidents[-1].id} is new: {new.incidents[-1].why}", markup=False)
-
-
-def act(context: typer.Context, id: str, action: str, cause: str = "", fix: str = "") -> None:
-    """Say of an incident what became of it."""
-    from models.incident_acts import SAID, Act, acted
+    from models import incident_acts
     from pipelines.console import out
     from pipelines.workspace import workspace
 
     with workspace(settings_of(context)) as place:
-        one = called(place, id)
-        now = acted(one, Act(action, user(), datetime.now(UTC), cause, fix))
-        if not place.store.move_incident(one.state, now, SAID.get(action)):
-            raise ValueError(f"incident {one.id} has changed meanwhile; look at it again")
+        one = called(place, incident)
+        new = incident_acts.split_off(place.store, one, alerts, *signed(place))
+    out.print(f"{new.id} is new: {new.why}", markup=False)
+
+
+def act(context: typer.Context, id: str, action: str, cause: str = "", fix: str = "") -> None:
+    """Say of an incident what became of it."""
+    from models.incident_acts import Act, say
+    from pipelines.console import out
+    from pipelines.workspace import workspace
+
+    with workspace(settings_of(context)) as place:
+        said = Act(action, user(), datetime.now(UTC), cause, fix)
+        now = say(place.store, called(place, id), said)
     out.print(f"{now.id} is {now.state}: {now.title}", markup=False)
+
+
+def signed(place: "Workspace") -> tuple[str, datetime, ZoneInfo]:
+    """Who does something, when, and by whose clock it is told."""
+    return user(), datetime.now(UTC), ZoneInfo(place.settings.timezone)
 
 
 def called(place: "Workspace", id: str) -> "DetectedIncident":
