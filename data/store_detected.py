@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, delete, exists, select, update
+from sqlalchemy import Connection, and_, delete, exists, func, select, update
 
 from data import tables
 from data.records import Alert, AlertStatus, DetectedIncident, IncidentState, Membership
@@ -55,6 +55,13 @@ class DetectedRows(Rows):
         )
         query = query.order_by(_INCIDENT.opened_at.desc(), _INCIDENT.id)
         return self.fetch(query.limit(limit).offset(offset), DetectedIncident)
+
+    def count_detected(self, desks: Collection[str] | None = None) -> dict[IncidentState, int]:
+        """How many incidents are in which state; `desks` None means all desks."""
+        query = select(_INCIDENT.state, func.count()).group_by(_INCIDENT.state)
+        query = query if desks is None else query.where(_INCIDENT.desk.in_(desks))
+        with self.reading.connect() as connection:
+            return {state: n for state, n in connection.execute(query)}
 
     def detected_incident(self, id: str) -> DetectedIncident | None:
         """The incident of this id, None where there is none."""

@@ -24,7 +24,6 @@ from ops.office import Office, Visitor, checked_form, office_of, visitor_of
 from ops.rendering import rendered
 from ops.tickets import tickets_of
 
-COUNTED = 1000
 HOUR = timedelta(hours=1)
 TABS: dict[str, tuple[str, tuple[IncidentState, ...]]] = {
     "open": ("Going on", ("proposed", "confirmed")),
@@ -89,7 +88,7 @@ def incidents(request: Request) -> Response:
         limit=PAGE_ROWS + 1,
         offset=(page - 1) * PAGE_ROWS,
     )
-    counts = Counter(one.state for one in store.detected(desks, limit=COUNTED))
+    counts = Counter(store.count_detected(desks))
     members = store.members([one.id for one in found[:PAGE_ROWS]])
     now, known_desks = office.now(), desks_of(office, visitor)
     return rendered(

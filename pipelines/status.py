@@ -69,7 +69,7 @@ def look(place: Workspace, now: datetime) -> Status:
         champion=champion,
         detectors=detectors,
         topics_at=dict(place.store.detections(desk)).get(TOPICS),
-        n_incidents=len(place.store.detected([desk], states=WORTH_A_LOOK, limit=MANY)),
+        n_incidents=sum(place.store.count_detected([desk]).get(one, 0) for one in WORTH_A_LOOK),
         open_alerts=len(place.store.alerts(desks=[desk], status="open", limit=MANY)),
         deliveries=deliveries_of(place),
         problems=trouble,
