@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import anyio
 import numpy as np
@@ -136,6 +136,7 @@ class ModelsOut(BaseModel):
     models: list[ServedOut]
 
 
+Row = TypeVar("Row")
 TICKETS = TypeAdapter(list[TicketIn])
 TEXTS = {"type": ["string", "null"]}
 TICKET_SCHEMA = {
@@ -178,8 +179,8 @@ async def score(
     desk = desk or body_desk or service.settings.desk
     check_desk(caller, desk)
     champion = champion_of(service, desk)
-    tickets = read_tickets(
-        given, prefix, most_tickets(service.settings.max_batch, explain, similar)
+    tickets = read_rows(
+        TICKETS, given, prefix, most_tickets(service.settings.max_batch, explain, similar)
     )
     columns = columns_of(tickets, champion.triage, prefix)
     results = await anyio.to_thread.run_sync(
@@ -236,8 +237,8 @@ def states_of(promise: Promise) -> list[StateOut]:
     ]
 
 
-def unpacked(body: Any) -> tuple[str | None, list[Any], tuple[str, ...]]:
-    """The desk that a body names, its tickets, and where in the body they stand.
+def unpacked(body: Any, many: str = "tickets") -> tuple[str | None, list[Any], tuple[str, ...]]:
+    """The desk that a body names, its rows, `many` of which have a name, and where they stand.
 
     >>> unpacked({"title": "vpn", "desk": "it"})
     ('it', [{'title': 'vpn'}], ('body',))
@@ -247,15 +248,16 @@ def unpacked(body: Any) -> tuple[str | None, list[Any], tuple[str, ...]]:
     if isinstance(body, list):
         return None, body, ("body",)
     if not isinstance(body, dict):
-        raise wrong("wanted a ticket, a list of tickets or {tickets: [...]}", "body")
+        one = many.removesuffix("s")
+        raise wrong(f"wanted a {one}, a list of {many} or {{{many}: [...]}}", "body")
     desk, rest = body.get("desk"), {k: v for k, v in body.items() if k != "desk"}
     if desk is not None and not isinstance(desk, str):
         raise wrong("wanted the name of a desk", "body", "desk")
-    if "tickets" not in rest:
+    if many not in rest:
         return desk, [rest], ("body",)
-    if not isinstance(rest["tickets"], list):
-        raise wrong("wanted a list", "body", "tickets")
-    return desk, rest["tickets"], ("body", "tickets")
+    if not isinstance(rest[many], list):
+        raise wrong("wanted a list", "body", many)
+    return desk, rest[many], ("body", many)
 
 
 def wrong(what: str, *where: str) -> Problem:
@@ -272,16 +274,30 @@ def most_tickets(max_batch: int, explain: str | None, similar: int | None = None
     return max(1, max_batch // max(readings, COSTS if similar else 1))
 
 
-def read_tickets(given: list[Any], prefix: Sequence[str], max_batch: int) -> list[TicketIn]:
+def read_rows(
+    adapter: TypeAdapter[list[Row]],
+    given: list[Any],
+    prefix: Sequence[str],
+    max_batch: int,
+    *,
+    what: str = "ticket",
+    numbered: bool = True,
+) -> list[Row]:
+    """Rows as they should be; a Problem names all that is wrong with them, and where.
+
+    Where a single row came and it is not to be `numbered`, nobody is told that it is the first.
+    """
     if not given:
-        raise wrong("wanted at least one ticket", *prefix)
+        raise wrong(f"wanted at least one {what}", *prefix)
     if len(given) > max_batch:
-        detail = f"{len(given)} tickets came, at most {max_batch} go at once (FOREWARN_MAX_BATCH)"
+        detail = f"{len(given)} {what}s came, at most {max_batch} go at once (FOREWARN_MAX_BATCH)"
         raise Problem(413, detail)
     try:
-        return TICKETS.validate_python(given)
+        return adapter.validate_python(given)
     except ValidationError as error:
-        raise invalid(error.errors(include_input=False, include_url=False), prefix) from None
+        told = error.errors(include_input=False, include_url=False)
+        skipped = 0 if numbered or len(given) > 1 else 1
+        raise invalid([one | {"loc": one["loc"][skipped:]} for one in told], prefix) from None
 
 
 def columns_of(

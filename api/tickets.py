@@ -6,13 +6,22 @@ from typing import Annotated, Any
 
 import anyio
 from fastapi import APIRouter, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 from api.auth import Sender, check_desk
 from api.champion import Champion
 from api.limits import json_body
-from api.native import ModelOut, Scored, TargetOut, answered, model_of, unpacked, wrong
-from api.problems import Problem, invalid, request_id_of
+from api.native import (
+    ModelOut,
+    Scored,
+    TargetOut,
+    answered,
+    model_of,
+    read_rows,
+    unpacked,
+    wrong,
+)
+from api.problems import request_id_of
 from api.service import DeskName, Served, Service
 from data.attributes import MOST, fault_of
 from data.masking import pseudonym
@@ -111,7 +120,7 @@ async def take(
     body_desk, given, prefix = unpacked(await json_body(request))
     desk = desk or body_desk or service.settings.desk
     check_desk(caller, desk)
-    sent = read(SENT, given, prefix, service.settings.max_batch)
+    sent = read_rows(SENT, given, prefix, service.settings.max_batch, numbered=False)
     first = await anyio.to_thread.run_sync(known_times, service, desk, sent)
     tickets = [
         ticket_of(one, desk, service, at, [*prefix, str(number)] if len(sent) > 1 else prefix)
@@ -140,37 +149,19 @@ async def hear(
 
     Of one person's words on one target of a ticket the latest counts.
     """
-    given = await json_body(request)
-    several = given.get("feedback") if isinstance(given, dict) and "feedback" in given else None
-    rows = several if isinstance(several, list) else given if isinstance(given, list) else [given]
-    prefix = ("body", "feedback") if several is not None else ("body",)
-    desk = desk or service.settings.desk
+    body_desk, given, prefix = unpacked(await json_body(request), "feedback")
+    desk = desk or body_desk or service.settings.desk
     check_desk(caller, desk)
-    now = service.now()
+    now, most = service.now(), service.settings.max_batch
     said = [
         Feedback(
             desk, one.source, one.external_id, one.target, one.label, now,
             one.given_by or caller.name,
         )
-        for one in read(SAID, rows, prefix, service.settings.max_batch)
+        for one in read_rows(SAID, given, prefix, most, what="correction", numbered=False)
     ]  # fmt: skip
     written = await anyio.to_thread.run_sync(lambda: service.store().put_feedback(said))
     return HeardOut(desk=desk, **written._asdict())
-
-
-def read(adapter: TypeAdapter[Any], given: list[Any], prefix: Sequence[str], most: int) -> Any:
-    """Rows as they should be; a Problem says all that is wrong with them, and where."""
-    if not given:
-        raise wrong("wanted at least one", *prefix)
-    if len(given) > most:
-        raise Problem(413, f"{len(given)} came, at most {most} go at once (FOREWARN_MAX_BATCH)")
-    try:
-        return adapter.validate_python(given)
-    except ValidationError as error:
-        found = error.errors(include_input=False, include_url=False)
-        if len(given) == 1:  # of one, nobody need be told that it is the first
-            found = [one | {"loc": one["loc"][1:]} for one in found]
-        raise invalid(found, prefix) from None
 
 
 def known_times(service: Service, desk: str, sent: Sequence[SentTicket]) -> list[datetime]:
