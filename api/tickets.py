@@ -8,20 +8,13 @@ import anyio
 from fastapi import APIRouter, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
+from api.answers import ModelOut, Scored, TargetOut, answered, model_of
 from api.auth import Sender, check_desk
 from api.champion import Champion
 from api.limits import json_body
-from api.native import (
-    ModelOut,
-    Scored,
-    TargetOut,
-    answered,
-    model_of,
-    read_rows,
-    unpacked,
-    wrong,
-)
+from api.native import read_rows, unpacked, wrong
 from api.problems import request_id_of
+from api.responses import JsonResponse
 from api.service import DeskName, Served, Service
 from data.attributes import MOST, fault_of
 from data.masking import pseudonym
@@ -108,10 +101,10 @@ def body_of(model: type[BaseModel], many: str) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-@router.post("/v1/tickets", openapi_extra=body_of(SentTicket, "tickets"))
+@router.post("/v1/tickets", openapi_extra=body_of(SentTicket, "tickets"), response_model=TakenOut)
 async def take(
     request: Request, service: Served, caller: Sender, desk: DeskName = None
-) -> TakenOut:
+) -> JsonResponse:
     """Store one ticket, a list, or {"tickets": [...]}, and say what each target's label should be.
 
     What is answered with 200 is in the store. Sent again, a ticket changes nothing; a poorer copy
@@ -129,15 +122,17 @@ async def take(
     written, champion, results = await anyio.to_thread.run_sync(
         stored, service, desk, tickets, limiter=service.scoring
     )
-    return TakenOut(
-        request_id=request_id_of(request),
-        desk=desk,
-        **written._asdict(),
-        model=model_of(champion) if champion else None,
-        results=[
-            StoredOut(external_id=one.external_id, source=one.source, targets=found)
-            for one, found in zip(tickets, results, strict=True)
-        ],
+    return JsonResponse(
+        {
+            "request_id": request_id_of(request),
+            "desk": desk,
+            **written._asdict(),
+            "model": model_of(champion) if champion else None,
+            "results": [
+                {"external_id": one.external_id, "source": one.source, "targets": found}
+                for one, found in zip(tickets, results, strict=True)
+            ],
+        }
     )
 
 
@@ -200,7 +195,7 @@ def ticket_of(
 
 def stored(
     service: Service, desk: str, tickets: Sequence[Ticket]
-) -> tuple[Any, Champion | None, list[dict[str, TargetOut]]]:
+) -> tuple[Any, Champion | None, list[dict[str, dict[str, Any]]]]:
     """Store first, then score, then keep which version said what."""
     store = service.store()
     written = store.put_tickets(tickets)
@@ -217,7 +212,7 @@ def stored(
         ]
     )
     for target in champion.triage.targets:
-        decisions = [one.targets[target].decision for one in found]
+        decisions = [one.targets[target]["decision"] for one in found]
         service.figures.count_decisions(desk, target, decisions)
     service.figures.count_tiers(desk, (one.tier for one in found))
     return written, champion, [one.targets for one in found]
@@ -228,8 +223,8 @@ def predictions_of(
 ) -> list[Prediction]:
     return [
         Prediction(
-            ticket.desk, ticket.source, ticket.external_id, target, out.label, out.probability,
-            out.decision, champion.name, champion.version, champion.run_id, at,
+            ticket.desk, ticket.source, ticket.external_id, target, out["label"],
+            out["probability"], out["decision"], champion.name, champion.version, champion.run_id, at,
         )
         for target, out in found.targets.items()
     ]  # fmt: skip

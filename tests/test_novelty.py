@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from api.native import scored
+from api.answers import scored
 from models.novelty import FILE, Novelty
 from models.triage import Triage
 from pipelines.encoder import encoder
@@ -43,8 +43,8 @@ def test_what_is_like_nothing_learnt_is_left_to_a_person(model):
 
 def test_the_reason_is_told_to_those_who_ask(model):
     odd, known = scored(model, {"title": [ODD[0], "vpn is slow today"]})
-    assert odd.targets["kind"].reason == "unknown"
-    assert known.targets["kind"].reason is None
+    assert odd.targets["kind"]["reason"] == "unknown"
+    assert known.targets["kind"]["reason"] is None
     *_, away = next(iter(predicted(model, {"title": [ODD[0]]})))
     assert away == "yes"
 
