@@ -224,7 +224,8 @@ def predictions_of(
     return [
         Prediction(
             ticket.desk, ticket.source, ticket.external_id, target, out["label"],
-            out["probability"], out["decision"], champion.name, champion.version, champion.run_id, at,
+            out["probability"], out["decision"], champion.name, champion.version,
+            champion.run_id, at,
         )
         for target, out in found.targets.items()
     ]  # fmt: skip
