@@ -2,17 +2,17 @@
 
 import re
 import unicodedata
-from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-from scipy.sparse import csr_array, hstack
+from scipy.sparse import csr_array, vstack
 
+from features.places import Places
 from features.plain import read_arrays, read_json, strings, write_arrays, write_json
 
 Fields = Mapping[str, Sequence[str]]
@@ -26,6 +26,8 @@ MAX_LETTERS = 40
 
 MIN_AUTHORS = 3
 """By two people a name is written soon: its bearer and the colleague who helps."""
+
+AT_ONCE = 1_000  # tickets: what is counted of these takes some 30 MB
 
 WORD = re.compile(r"<\w+>|\w+")  # a mask such as <email> is a word of its own
 
@@ -66,6 +68,7 @@ class TextFeatures:
         self.columns: tuple[str, ...] = ()
         self.index: dict[str, dict[str, int]] = {kind: {} for kind in GRAMS}
         self.idf: dict[str, np.ndarray] = {kind: np.zeros(0, np.float32) for kind in GRAMS}
+        self._look_up()
 
     @property
     def n_features(self) -> int:
@@ -99,6 +102,7 @@ class TextFeatures:
                 f" {', '.join(self.columns)} came from {len(written)}; give more tickets or other"
                 " columns"
             )
+        self._look_up()
         return self
 
     def _learn(
@@ -118,11 +122,19 @@ class TextFeatures:
         ValueError where none is known.
         """
         texts = joined(fields, self.columns)
-        blocks = [
-            weighted(map(grams, texts), self.index[kind], self.idf[kind])
-            for kind, grams in GRAMS.items()
-        ]
-        return csr_array(hstack(blocks, format="csr"))
+        some = [texts[at : at + AT_ONCE] for at in range(0, len(texts), AT_ONCE)] or [texts]
+        blocks = [self._weighted(part) for part in some]
+        return blocks[0] if len(blocks) == 1 else csr_array(vstack(blocks, format="csr"))
+
+    def _weighted(self, texts: Sequence[str]) -> csr_array:
+        words, tokens = map(WORD.findall, texts), map(tokens_of, texts)
+        places, sizes = self._places.of(list(words), list(tokens))
+        return weighted(places, sizes, self._idf, len(self.index["words"]))
+
+    def _look_up(self) -> None:
+        """What `transform` needs of what was learnt, in one piece."""
+        self._places = Places(self.index["words"], self.index["letters"], letters_of)
+        self._idf = np.concatenate([self.idf[kind] for kind in GRAMS])
 
     def save(self, folder: Path) -> None:
         """Write text.json and text.npz."""
@@ -149,6 +161,7 @@ class TextFeatures:
         lengths = {kind: (len(index),) for kind, index in features.index.items()}
         wanted = {kind: ("float32", shape) for kind, shape in lengths.items()}
         features.idf = read_arrays(folder / "text.npz", wanted)
+        features._look_up()
         return features
 
 
@@ -228,7 +241,12 @@ def letter_grams(text: str) -> list[str]:
     >>> letter_grams("vpn")
     [' v', 'vp', 'pn', 'n ', ' vp', 'vpn', 'pn ', ' vpn', 'vpn ', ' vpn ']
     """
-    return [gram for word in text.split() for gram in letters_of(word[:MAX_LETTERS])]
+    return [gram for token in tokens_of(text) for gram in letters_of(token)]
+
+
+def tokens_of(text: str) -> list[str]:
+    """What stands between blanks, as far as it is read letter by letter."""
+    return [token[:MAX_LETTERS] for token in text.split()]
 
 
 @lru_cache(maxsize=8192)  # tickets repeat their words; some 10 MB, and 60 MB at the worst
@@ -241,28 +259,24 @@ def letters_of(word: str) -> tuple[str, ...]:
 GRAMS = {"words": word_grams, "letters": letter_grams}
 
 
-def weighted(
-    documents: Iterable[Sequence[str]], index: Mapping[str, int], idf: np.ndarray
-) -> csr_array:
-    """Rows of (1 + log count) * idf, each of length 1, or 0 where nothing in it is known.
+def weighted(places: np.ndarray, sizes: np.ndarray, idf: np.ndarray, n_words: int) -> csr_array:
+    """Rows of (1 + log count) * idf, words and letters each of length 1, or 0 where none is known.
 
-    >>> weighted([["a", "b", "a"], ["c"]], {"a": 0, "b": 1}, np.ones(2, "f4")).toarray()
+    `places` are the columns that stand in the tickets, as often as they do, `sizes` (n_tickets,)
+    of them in each; the first `n_words` columns are words.
+
+    >>> weighted(np.array([0, 1, 0]), np.array([3, 0]), np.ones(2, "f4"), 2).toarray()
     array([[0.861037 , 0.5085423],
            [0.       , 0.       ]], dtype=float32)
     """
-    places, counted, ends = array("i"), array("f"), [0]  # compact: tickets hold 1,000 terms each
-    for document in documents:
-        row = Counter(index[term] for term in document if term in index)
-        places.extend(sorted(row))
-        counted.extend(row[place] for place in sorted(row))
-        ends.append(len(places))
-    columns, counts = np.array(places, np.int32), np.array(counted, np.float32)
-    values = _of_length_1((1 + np.log(counts)) * idf[columns], np.diff(ends))
-    return csr_array((values, columns, np.array(ends, np.int32)), shape=(len(ends) - 1, len(idf)))
-
-
-def _of_length_1(values: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Each run of `sizes` values divided by its Euclidean length."""
     rows = np.repeat(np.arange(len(sizes)), sizes)
-    squares = np.bincount(rows, weights=values.astype(float) ** 2, minlength=len(sizes))
-    return (values / np.sqrt(squares)[rows]).astype(np.float32)
+    keys, counts = np.unique(rows * len(idf) + places, return_counts=True)
+    rows, columns = np.divmod(keys, len(idf))
+    values = (1 + np.log(counts.astype(np.float32))) * idf[columns]
+    parts = 2 * rows + (columns >= n_words)
+    squares = np.bincount(parts, weights=values.astype(float) ** 2)
+    data = (values / np.sqrt(squares)[parts]).astype(np.float32)
+    ends = np.searchsorted(rows, np.arange(len(sizes) + 1))
+    return csr_array(
+        (data, columns.astype(np.int32), ends.astype(np.int32)), shape=(len(sizes), len(idf))
+    )

@@ -37,7 +37,7 @@ def decided(classes: np.ndarray, probabilities: np.ndarray, promise: Promise) ->
     """
     best = probabilities.argmax(axis=1)
     top = probabilities.max(axis=1)
-    threshold = np.array([promise.of(label).auto for label in classes])[best]
+    threshold = np.array([promise.of(label).auto for label in classes[best]])
     members = promise.sets.members(probabilities)
     members[top >= threshold] = np.arange(len(classes)) == best[top >= threshold, None]
     n_members = members.sum(axis=1)

@@ -204,8 +204,8 @@ class Novelty:
         novelty = cls(share=kept["share"])
         novelty.local = arrays["local"]
         novelty._remember(arrays["vectors"], kept["scale"])
-        for at, (target, about) in enumerate(kept["targets"].items()):
-            codes = arrays[f"codes_{at}"]
+        for at, target in enumerate(n_classes):  # as they were saved; JSON has them by the alphabet
+            about, codes = kept["targets"][target], arrays[f"codes_{at}"]
             if not n_kept == len(codes) == len(novelty.local):
                 raise ValueError(f"{folder / 'novelty.npz'}: wanted a class for each vector")
             novelty.targets[target] = _read(path, about, codes, arrays[f"usual_{at}"])

@@ -77,6 +77,23 @@ def test_a_saved_model_knows_the_same_tickets(model, tmp_path):
     assert loaded.answer(asked).decided["kind"].unknown.tolist() == [True, True, True, False]
 
 
+def test_a_saved_model_keeps_apart_what_each_of_its_targets_knows(tmp_path):
+    """Targets out of the alphabet's order, with different numbers of classes."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, 1, (400, 8)).astype(np.float32)
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    codes = {"urgency": (x[:, 0] > 0).astype(int), "impact": (x[:, 1] * 2).astype(int) % 3}
+    sure = {"urgency": np.eye(2)[codes["urgency"]], "impact": np.eye(3)[codes["impact"]]}
+    told = {target: (codes[target], 0.8 * sure[target] + 0.1) for target in codes}
+    novelty = Novelty().fit(x, told)
+    novelty.save(tmp_path)
+    loaded = Novelty.load(tmp_path, 8, {"urgency": 2, "impact": 3})
+    some = {target: probabilities[:9] for target, (_, probabilities) in told.items()}
+    before, after = novelty.score(x[:9], some), loaded.score(x[:9], some)
+    for target in told:
+        assert after[target].tolist() == pytest.approx(before[target].tolist(), rel=1e-4)
+
+
 @pytest.mark.parametrize(
     ("change", "wanted"),
     [
