@@ -26,6 +26,8 @@ from api import (
     similar,
     tickets,
 )
+from api.answers import answered_plainly
+from api.batching import Batcher
 from api.champion import POLL_SECONDS, Champions
 from api.guard import Guard
 from api.indexes import Indexes
@@ -46,7 +48,8 @@ def create_app(
     indexes = Indexes(settings.home, store, champions)
     figures = Figures()
     samples = Samples(store, settings.home / "history", figures)
-    service = Service(settings, store, champions, indexes, figures, samples, now)
+    batcher = Batcher(answered_plainly, settings.max_wait_seconds)
+    service = Service(settings, store, champions, indexes, figures, samples, batcher, now)
     app = FastAPI(
         title="Forewarn",
         summary="Ticket triage and incident detection",

@@ -101,14 +101,24 @@ def answered(
     explain: str | None,
     similar: int | None,
 ) -> list[Scored]:
-    """All that is to be said of tickets. Texts are masked as they were when the model learnt."""
-    texts = {name: list(map(mask, given)) for name, given in columns.items()}
+    """All that is to be said of tickets, with what explains it and what is like them."""
+    texts = masked(columns)
     results = scored(champion.triage, texts, explain)
     if similar is not None:
         near = like_each(service, champion, texts, similar)
         for found, one in zip(results, near, strict=True):
             found.more["similar"] = one.model_dump(mode="json")
     return results
+
+
+def answered_plainly(champion: Champion, columns: Mapping[str, Sequence[str]]) -> list[Scored]:
+    """What the model says of tickets, and no more."""
+    return scored(champion.triage, masked(columns))
+
+
+def masked(columns: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Texts as they were when the model learnt."""
+    return {name: list(map(mask, given)) for name, given in columns.items()}
 
 
 def scored(

@@ -112,9 +112,13 @@ async def score(
         TICKETS, given, prefix, most_tickets(service.settings.max_batch, explain, similar)
     )
     columns = columns_of(tickets, champion.triage, prefix)
-    results = await anyio.to_thread.run_sync(
-        answered, service, champion, columns, explain, similar, limiter=service.scoring
-    )
+    service.batcher.admit(len(tickets))
+    if explain is None and similar is None:
+        results = await service.batcher.score(champion, columns)
+    else:
+        results = await anyio.to_thread.run_sync(
+            answered, service, champion, columns, explain, similar, limiter=service.scoring
+        )
     for target in champion.triage.targets:
         decisions = (found.targets[target]["decision"] for found in results)
         service.figures.count_decisions(desk, target, decisions)

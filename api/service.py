@@ -4,11 +4,12 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from anyio import CapacityLimiter
 from fastapi import Depends, Query, Request
 
+from api.batching import Batcher
 from api.champion import Champion, Champions
 from api.indexes import Indexes
 from api.metrics_text import Figures
@@ -37,6 +38,7 @@ class Service:
     indexes: Indexes
     figures: Figures
     samples: Samples
+    batcher: Batcher[Any]
     now: Clock = utc_now
     scoring: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(os.cpu_count() or 1))
     decoding: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))

@@ -8,7 +8,7 @@ import anyio
 from fastapi import APIRouter, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
-from api.answers import ModelOut, Scored, TargetOut, answered, model_of
+from api.answers import ModelOut, Scored, TargetOut, model_of
 from api.auth import Sender, check_desk
 from api.champion import Champion
 from api.limits import json_body
@@ -119,9 +119,8 @@ async def take(
         ticket_of(one, desk, service, at, [*prefix, str(number)] if len(sent) > 1 else prefix)
         for number, (one, at) in enumerate(zip(sent, first, strict=True))
     ]
-    written, champion, results = await anyio.to_thread.run_sync(
-        stored, service, desk, tickets, limiter=service.scoring
-    )
+    service.batcher.admit(len(tickets))
+    written, champion, results = await stored(service, desk, tickets)
     return JsonResponse(
         {
             "request_id": request_id_of(request),
@@ -193,24 +192,23 @@ def ticket_of(
     )
 
 
-def stored(
+async def stored(
     service: Service, desk: str, tickets: Sequence[Ticket]
 ) -> tuple[Any, Champion | None, list[dict[str, dict[str, Any]]]]:
     """Store first, then score, then keep which version said what."""
-    store = service.store()
-    written = store.put_tickets(tickets)
+    in_thread, store = anyio.to_thread.run_sync, await anyio.to_thread.run_sync(service.store)
+    written = await in_thread(store.put_tickets, tickets)
     champion = service.champions.get(desk)
     if champion is None:
         return written, None, [{} for _ in tickets]
     columns = fields_of(tickets, champion.triage.features.columns)
-    found = answered(service, champion, columns, None, None)
-    store.put_predictions(
-        [
-            prediction
-            for ticket, one in zip(tickets, found, strict=True)
-            for prediction in predictions_of(ticket, one, champion, service.now())
-        ]
-    )
+    found = await service.batcher.score(champion, columns)
+    said = [
+        prediction
+        for ticket, one in zip(tickets, found, strict=True)
+        for prediction in predictions_of(ticket, one, champion, service.now())
+    ]
+    await in_thread(store.put_predictions, said)
     for target in champion.triage.targets:
         decisions = [one.targets[target]["decision"] for one in found]
         service.figures.count_decisions(desk, target, decisions)

@@ -137,6 +137,7 @@ class Settings:
     secure_cookie: bool = False
     max_body_bytes: int = 4_000_000
     max_batch: int = 1_000
+    max_wait_seconds: float = 1.0
     hmac_key: str = ""
     timezone: str = "UTC"
     holidays: tuple[str, ...] = ()
@@ -207,6 +208,7 @@ READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "secure_cookie": (_flag, ""),
     "max_body_bytes": (_count, "wanted a whole number of bytes"),
     "max_batch": (_count, "wanted a whole number"),
+    "max_wait_seconds": (_positive, "wanted seconds, above 0"),
     "timezone": (_zone, ""),
     "holidays": (_holidays, ""),
     "step_seconds": (_count, "wanted a whole number of seconds"),
