@@ -26,11 +26,12 @@ from api import (
     similar,
     tickets,
 )
-from api.answers import answered_plainly
+from api.answers import answered_plainly, answered_soon
 from api.batching import Batcher
 from api.champion import POLL_SECONDS, Champions
 from api.guard import Guard
 from api.indexes import Indexes
+from api.known import KnownKeys
 from api.limits import BodyLimit
 from api.metrics_text import Figures
 from api.opened import UNREACHABLE, OpenStore
@@ -48,8 +49,9 @@ def create_app(
     indexes = Indexes(settings.home, store, champions)
     figures = Figures()
     samples = Samples(store, settings.home / "history", figures)
-    batcher = Batcher(answered_plainly, settings.max_wait_seconds)
-    service = Service(settings, store, champions, indexes, figures, samples, batcher, now)
+    batcher = Batcher(answered_plainly, answered_soon, settings.max_wait_seconds)
+    keys = KnownKeys(store)
+    service = Service(settings, store, champions, indexes, figures, samples, batcher, keys, now)
     app = FastAPI(
         title="Forewarn",
         summary="Ticket triage and incident detection",
@@ -72,6 +74,7 @@ def create_app(
         remote_write,
         health,
     )
+    app.include_router(native.direct)
     for part in ours:
         app.include_router(part.router)
     app.mount("/ops", page.create(settings, service.store, service.champions.all, now))

@@ -18,7 +18,7 @@ from data.masking import mask
 from models.blend import Tier
 from models.decided import Decided
 from models.priority import Derived
-from models.triage import Triage
+from models.triage import Answers, Triage
 
 
 class WordOut(BaseModel):
@@ -116,6 +116,12 @@ def answered_plainly(champion: Champion, columns: Mapping[str, Sequence[str]]) -
     return scored(champion.triage, masked(columns))
 
 
+def answered_soon(champion: Champion, columns: Mapping[str, Sequence[str]]) -> list[Scored] | None:
+    """The same, where no encoder need read any of them; else None."""
+    found = champion.triage.at_a_glance(masked(columns))
+    return None if found is None else results_of(champion.triage, found)
+
+
 def masked(columns: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     """Texts as they were when the model learnt."""
     return {name: list(map(mask, given)) for name, given in columns.items()}
@@ -125,24 +131,28 @@ def scored(
     triage: Triage, texts: Mapping[str, Sequence[str]], explain: str | None = None
 ) -> list[Scored]:
     """For each ticket, each target."""
-    probabilities, decided, read = triage.answer(texts)
-    by_target = {
-        name: told(found, triage.promises[name].precision) for name, found in decided.items()
-    }
-    priorities = derived(triage.priorities(probabilities))
-    n_tickets = len(read)
-    results = [
-        Scored(
-            "full" if read[i] else "fast",
-            {name: outs[i] for name, outs in by_target.items()},
-            {"priority": priorities[i]} if priorities else {},
-        )
-        for i in range(n_tickets)
-    ]
+    found = triage.answer(texts)
+    results = results_of(triage, found)
     if explain is not None:
+        again = explain == "occlusion"
         for row, one in enumerate(results):
-            give_evidence(triage, texts, probabilities, row, one.targets, explain == "occlusion")
+            give_evidence(triage, texts, found.probabilities, row, one.targets, again)
     return results
+
+
+def results_of(triage: Triage, found: Answers) -> list[Scored]:
+    by_target = {
+        name: told(one, triage.promises[name].precision) for name, one in found.decided.items()
+    }
+    priorities = derived(triage.priorities(found.probabilities))
+    return [
+        Scored(
+            "full" if read else "fast",
+            {name: outs[row] for name, outs in by_target.items()},
+            {"priority": priorities[row]} if priorities else {},
+        )
+        for row, read in enumerate(found.read.tolist())
+    ]
 
 
 def derived(found: Derived | None) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from api.answers import ModelOut, ScoredOut, answered, model_of
 from api.auth import Caller, Reader, Scorer, check_desk
+from api.direct import DirectRoute
 from api.limits import json_body
 from api.problems import Problem, invalid, request_id_of
 from api.responses import JsonResponse
@@ -25,6 +26,7 @@ Explain = Annotated[
 ]
 
 router = APIRouter(tags=["tickets"])
+direct = APIRouter(tags=["tickets"], route_class=DirectRoute)
 
 
 class TicketIn(BaseModel):
@@ -92,7 +94,7 @@ OPENAPI = {
 }
 
 
-@router.post("/v1/tickets/score", openapi_extra=OPENAPI, response_model=ScoresOut)
+@direct.post("/v1/tickets/score", openapi_extra=OPENAPI, response_model=ScoresOut)
 async def score(
     request: Request,
     service: Served,

@@ -12,6 +12,7 @@ from fastapi import Depends, Query, Request
 from api.batching import Batcher
 from api.champion import Champion, Champions
 from api.indexes import Indexes
+from api.known import KnownKeys
 from api.metrics_text import Figures
 from api.opened import OpenStore
 from api.problems import Problem
@@ -39,12 +40,14 @@ class Service:
     figures: Figures
     samples: Samples
     batcher: Batcher[Any]
+    keys: KnownKeys
     now: Clock = utc_now
     scoring: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(os.cpu_count() or 1))
     decoding: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
 
 
-def service_of(request: Request) -> Service:
+async def service_of(request: Request) -> Service:
+    # async: a plain function would be given a thread for each request
     return request.app.state.service
 
 

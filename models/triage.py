@@ -344,6 +344,17 @@ class Triage:
         said = self._said(fields, tier)
         return Answers(said.probabilities, self.decide(said.probabilities, said.unknown), said.read)
 
+    def at_a_glance(self, fields: Fields) -> Answers | None:
+        """As `answer`, where the fast tier settles every one of the tickets; else None.
+
+        It takes a tenth of the time that reading takes.
+        """
+        xs = self._seen(fields)
+        said = {target: one.predict_fast(xs) for target, one in self.blends.items()}
+        n_tickets = xs["words"].shape[0]
+        read = self._to_read(said, n_tickets, None)
+        return None if read.any() else Answers(said, self.decide(said), read)
+
     def _said(self, fields: Fields, tier: Tier | None) -> Said:
         xs = self._seen(fields)
         said = {target: one.predict_fast(xs) for target, one in self.blends.items()}

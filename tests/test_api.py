@@ -240,6 +240,7 @@ def test_a_revoked_key_is_refused(home, store):
     with client_of(Settings(home=home), token) as client:
         assert score(client).status_code == 200
         store.revoke_key(token.partition(".")[0], endpoint.NOW)
+        wait_until(lambda: score(client).status_code == 401)  # within a second
         check_problem(score(client), 401)
 
 

@@ -27,6 +27,14 @@ class Reader:
         return [f"{title} by {champion}" for title in columns["title"]]
 
 
+def nothing_soon(champion, columns):
+    return None
+
+
+def batcher_of(reader, max_wait_seconds=1.0):
+    return Batcher(reader, nothing_soon, max_wait_seconds)
+
+
 def titles(*given):
     return {"title": list(given)}
 
@@ -49,7 +57,7 @@ async def waiting(batcher, reader, *asked):
 
 def test_what_comes_while_a_batch_is_read_is_read_together_and_each_gets_its_own(reader):
     asked = [(OLD, titles(name)) for name in "abc"] + [(OLD, titles("d", "e"))]
-    found = asyncio.run(waiting(Batcher(reader, 1.0), reader, *asked))
+    found = asyncio.run(waiting(batcher_of(reader), reader, *asked))
     told = [["a by version 1"], ["b by version 1"], ["c by version 1"]]
     assert found == [*told, ["d by version 1", "e by version 1"]]
     assert sorted(title for _, batch in reader.batches for title in batch) == list("abcde")
@@ -58,14 +66,14 @@ def test_what_comes_while_a_batch_is_read_is_read_together_and_each_gets_its_own
 
 def test_during_a_promotion_each_request_is_read_by_the_model_that_it_began_with(reader):
     asked = [(OLD, titles("a")), (OLD, titles("b")), (NEW, titles("c")), (OLD, titles("d"))]
-    found = asyncio.run(waiting(Batcher(reader, 1.0), reader, *asked))
+    found = asyncio.run(waiting(batcher_of(reader), reader, *asked))
     wanted = [["a by version 1"], ["b by version 1"], ["c by version 2"], ["d by version 1"]]
     assert found == wanted
 
 
 def test_a_request_of_many_tickets_lets_others_between_its_parts(reader):
     many = titles(*(f"m{n}" for n in range(3 * AT_ONCE)))
-    found = asyncio.run(waiting(Batcher(reader, 1.0), reader, (OLD, many), (OLD, titles("one"))))
+    found = asyncio.run(waiting(batcher_of(reader), reader, (OLD, many), (OLD, titles("one"))))
     assert [len(one) for one in found] == [3 * AT_ONCE, 1]
     places = [place for place, (_, batch) in enumerate(reader.batches) if "one" in batch]
     assert places[0] < len(reader.batches) - 1
@@ -74,7 +82,7 @@ def test_a_request_of_many_tickets_lets_others_between_its_parts(reader):
 
 def test_who_would_wait_too_long_is_refused_at_once_and_told_when_to_come_back(reader):
     async def story():
-        batcher = Batcher(reader, max_wait_seconds=1e-9)
+        batcher = batcher_of(reader, max_wait_seconds=1e-9)
         batcher.admit(1000)  # where nothing waits, anybody is let in
         await batcher.score(OLD, titles("a"))
         reader.gate.clear()
@@ -94,7 +102,7 @@ def test_who_would_wait_too_long_is_refused_at_once_and_told_when_to_come_back(r
 
 def test_an_error_is_told_to_those_whose_batch_it_was_and_the_next_goes_on(reader):
     async def story():
-        batcher = Batcher(reader, 1.0)
+        batcher = batcher_of(reader)
         with pytest.raises(RuntimeError):
             await batcher.score(OLD, titles("broken"))
         return await batcher.score(OLD, titles("a"))
@@ -104,7 +112,7 @@ def test_an_error_is_told_to_those_whose_batch_it_was_and_the_next_goes_on(reade
 
 def test_who_hangs_up_takes_nothing_away_from_the_others(reader):
     async def story():
-        batcher = Batcher(reader, 1.0)
+        batcher = batcher_of(reader)
         reader.gate.clear()
         tasks = [asyncio.create_task(batcher.score(OLD, titles(name))) for name in "abc"]
         await asyncio.sleep(0)
@@ -115,3 +123,13 @@ def test_who_hangs_up_takes_nothing_away_from_the_others(reader):
     first, gone, last = asyncio.run(story())
     assert (first, last) == (["a by version 1"], ["c by version 1"])
     assert isinstance(gone, asyncio.CancelledError)
+
+
+def test_what_is_soon_said_waits_for_no_batch(reader):
+    async def story():
+        batcher = Batcher(reader, lambda champion, columns: ["at once"], 1.0)
+        reader.gate.clear()
+        return await batcher.score(OLD, titles("a"))
+
+    assert asyncio.run(story()) == ["at once"]
+    assert reader.batches == []

@@ -1,0 +1,303 @@
+"""The same models behind `mlflow models serve` and behind our endpoint, under the same load."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.page import table
+from benchmarks.scraped import free_port, wait_for
+from benchmarks.triage import existing
+from data.keys import new_key
+from data.published import publish
+from data.store import Store
+from models.triage import Triage
+from pipelines.dataset import Dataset, from_file
+from pipelines.encoder import encoder, weights
+
+ROOT = Path(__file__).parent.parent
+SERVED = Path(__file__).parent / "served"
+TARGETS = ("topic_group", "category", "impact", "urgency")
+DESK, SECONDS, WARM_UP = "it", 8.0, 200
+CONNECTIONS = (1, 8)
+WORDS = range(40, 81)  # of a ticket, 60 in the mean
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+COLUMNS = (
+    "model", "server", "connections", "requests a second", "requests a CPU second",
+    "times MLflow's", "CPU ms a request", "p50 ms", "p99 ms", "memory MB", "CPU s to start",
+)  # fmt: skip
+
+
+class Server(NamedTuple):
+    """How one is started, where it answers, and what it is asked."""
+
+    model: str
+    name: str
+    command: Callable[[int], list[str]]
+    environ: Mapping[str, str]
+    ready: str
+    path: str
+    headers: Mapping[str, str]
+    bodies: Sequence[bytes]
+
+
+class Load(NamedTuple):
+    """What came of one load; `cpu` and `start_cpu` are seconds of all the server's processes."""
+
+    model: str
+    server: str
+    connections: int
+    n_requests: int
+    seconds: float
+    cpu: float
+    latencies: np.ndarray
+    n_bytes: int
+    start_cpu: float
+
+    @property
+    def per_cpu_second(self) -> float:
+        return self.n_requests / self.cpu
+
+
+def measured(data: Path) -> str:
+    """The table, as it stands on the page."""
+    tickets = from_file(
+        existing(data, "endava_it_tickets_subset.csv.gz"), ["title", "body"], TARGETS
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        loads = [load for server in servers(Path(folder), tickets) for load in loaded(server)]
+    return markdown(loads)
+
+
+def servers(folder: Path, tickets: Dataset) -> Iterator[Server]:
+    """Each model behind each server, trained on four tickets in five and asked the others."""
+    rows = np.random.default_rng(0).permutation(len(tickets))
+    asked = of_length(tickets.take(rows[: len(rows) // 5].tolist()))
+    train = tickets.take(rows[len(rows) // 5 :].tolist())
+    read = encoder(folder / "encoder-home")
+    for name, model in (("words", Triage()), ("cascade", Triage(encoder=read))):
+        saved = folder / name
+        saved.mkdir()
+        model.fit(train.fields, {t: train.labels[t] for t in TARGETS}, ordered=False).save(saved)
+        yield mlflow_server(name, "mlflow models serve", folder, "triage_model", saved, asked)
+        yield ours(name, folder / f"home-{name}", saved, asked)
+    yield mlflow_server(
+        "MiniLM + LR", "mlflow models serve", folder, "recipe", recipe(folder, train), asked
+    )
+    yield bare(folder, asked)
+
+
+def of_length(tickets: Dataset) -> list[dict[str, str]]:
+    """The tickets of some 60 words."""
+    pairs = zip(tickets.fields["title"], tickets.fields["body"], strict=True)
+    some = [{"title": title, "body": body} for title, body in pairs]
+    return [one for one in some if len(f"{one['title']} {one['body']}".split()) in WORDS]
+
+
+def recipe(folder: Path, train: Dataset) -> Path:
+    """A logistic regression a target on vectors of the encoder as its makers publish it."""
+    from sentence_transformers import SentenceTransformer
+    from sklearn.linear_model import LogisticRegression
+
+    saved, reader = folder / "recipe", SentenceTransformer(str(weights()), device="cpu")
+    saved.mkdir()
+    texts = [f"{t} {b}" for t, b in zip(train.fields["title"], train.fields["body"], strict=True)]
+    vectors, arrays, classes = reader.encode(texts), {}, {}
+    for target in TARGETS:
+        known = [row for row, label in enumerate(train.labels[target]) if label]
+        fitted = LogisticRegression(C=5, max_iter=2000)
+        fitted.fit(vectors[known], [train.labels[target][row] for row in known])
+        arrays |= {f"{target} coef": fitted.coef_, f"{target} intercept": fitted.intercept_}
+        classes[target] = fitted.classes_.tolist()
+    about = {"encoder": str(weights()), "classes": classes}
+    (saved / "recipe.json").write_text(json.dumps(about))
+    np.savez(saved / "recipe.npz", **arrays)
+    return saved
+
+
+def mlflow_server(
+    model: str, name: str, folder: Path, code: str, saved: Path, asked: Sequence[dict[str, str]]
+) -> Server:
+    import mlflow
+
+    path = folder / f"mlflow-{model.replace(' ', '')}"
+    mlflow.pyfunc.save_model(
+        path,
+        python_model=str(SERVED / f"{code}.py"),
+        artifacts={"model": str(saved)},
+        pip_requirements=[],
+    )
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(path)]
+    bin_first = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return Server(
+        model,
+        name,
+        lambda port: [*command, "--env-manager", "local", "--host", "127.0.0.1", "-p", str(port)],
+        {"PATH": bin_first, "PYTHONPATH": str(ROOT), "MLFLOW_DISABLE_TELEMETRY": "true"},
+        "/ping",
+        "/invocations",
+        {},
+        [json.dumps({"dataframe_records": [one]}).encode() for one in asked],
+    )
+
+
+def ours(model: str, home: Path, saved: Path, asked: Sequence[dict[str, str]]) -> Server:
+    home.mkdir()
+    publish(home, f"ticket-{DESK}", "1", "run", saved)
+    return Server(
+        model,
+        "forewarn serve",
+        lambda _: [sys.executable, "-m", "pipelines", "serve"],
+        {"FOREWARN_HOME": str(home), "FOREWARN_DESK": DESK, "FOREWARN_LOG_LEVEL": "WARNING"},
+        "/readyz",
+        "/v1/tickets/score",
+        {"Authorization": f"Bearer {token_for(home)}"},
+        [json.dumps(one).encode() for one in asked],
+    )
+
+
+def bare(folder: Path, asked: Sequence[dict[str, str]]) -> Server:
+    body = folder / "answer.json"
+    body.write_text(json.dumps({"results": [{"targets": dict.fromkeys(TARGETS, "x" * 180)}]}))
+    app = [sys.executable, "-m", "uvicorn", "benchmarks.served.bare:app", "--log-level", "warning"]
+    return Server(
+        "none: the floor",
+        "a bare ASGI app",
+        lambda port: [*app, "--port", str(port)],
+        {"BARE_BODY": str(body)},
+        "/",
+        "/",
+        {},
+        [json.dumps(one).encode() for one in asked],
+    )
+
+
+def token_for(home: Path) -> str:
+    store = Store(f"sqlite:///{home / 'forewarn.db'}")
+    try:
+        key, token = new_key(["score"], [DESK], datetime.now(UTC))
+        store.put_key(key)
+        return token
+    finally:
+        store.close()
+
+
+def loaded(server: Server) -> Iterator[Load]:
+    """The server under each number of connections."""
+    with running(server) as (port, process, start_cpu):
+        work(server, port, 1, n_requests=WARM_UP)
+        for connections in CONNECTIONS:
+            cpu, began = cpu_of(process.pid), time.perf_counter()
+            latencies = work(server, port, connections, seconds=SECONDS)
+            seconds, used = time.perf_counter() - began, cpu_of(process.pid) - cpu
+            n_bytes = sum(peak_bytes(pid) for pid in family(process.pid))
+            yield Load(
+                server.model, server.name, connections, len(latencies), seconds, used,
+                latencies, n_bytes, start_cpu,
+            )  # fmt: skip
+
+
+@contextmanager
+def running(server: Server) -> Iterator[tuple[int, subprocess.Popen[bytes], float]]:
+    """The port, the process and the CPU seconds that it took to be ready."""
+    port = free_port()
+    process = subprocess.Popen(
+        server.command(port),
+        cwd=ROOT,
+        env=os.environ | ONE_THREAD | server.environ | {"FOREWARN_PORT": str(port)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_for(f"http://127.0.0.1:{port}{server.ready}", process)
+        yield port, process, cpu_of(process.pid)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def work(
+    server: Server, port: int, connections: int, *, seconds: float = 1e9, n_requests: int = 10**9
+) -> np.ndarray:
+    """Seconds that each request took, one after the other on each connection."""
+    until, took = time.perf_counter() + seconds, [[] for _ in range(connections)]
+
+    def ask(own: list[float], start: int) -> None:
+        line = http.client.HTTPConnection("127.0.0.1", port)
+        headers = {"Content-Type": "application/json", **server.headers}
+        while time.perf_counter() < until and len(own) < n_requests:
+            body = server.bodies[(start + len(own)) % len(server.bodies)]
+            began = time.perf_counter()
+            line.request("POST", server.path, body, headers)
+            answer = line.getresponse()
+            answer.read()
+            if answer.status != 200:
+                raise RuntimeError(f"{server.name} answered {answer.status}")
+            own.append(time.perf_counter() - began)
+        line.close()
+
+    threads = [threading.Thread(target=ask, args=(own, 97 * n)) for n, own in enumerate(took)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return np.concatenate([np.array(own) for own in took])
+
+
+def family(pid: int) -> list[int]:
+    """A process and all that it has started."""
+    own = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(one for child in own for one in family(int(child)))]
+
+
+def cpu_of(pid: int) -> float:
+    """CPU seconds of a process and of all that it has started, those that have ended too."""
+    ticks = 0
+    for one in family(pid):
+        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def peak_bytes(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def markdown(loads: Sequence[Load]) -> str:
+    peers = {
+        (one.model, one.connections): one.per_cpu_second
+        for one in loads
+        if one.server.startswith("mlflow")
+    }
+    return table(COLUMNS, [row(one, peers.get((one.model, one.connections))) for one in loads])
+
+
+def row(one: Load, peer: float | None) -> list[str]:
+    p50, p99 = np.percentile(one.latencies, [50, 99]) * 1000
+    return [
+        one.model,
+        one.server,
+        f"{one.connections}",
+        f"{one.n_requests / one.seconds:,.0f}",
+        f"{one.per_cpu_second:,.0f}",
+        "" if peer is None else f"{one.per_cpu_second / peer:.1f}",
+        f"{1000 * one.cpu / one.n_requests:.2f}",
+        f"{p50:.1f}",
+        f"{p99:.1f}",
+        f"{one.n_bytes / 1e6:,.0f}",
+        f"{one.start_cpu:.1f}",
+    ]
