@@ -51,13 +51,26 @@ class BodyLimit:
         return Problem(413, detail, headers={"Connection": "close"})
 
 
-async def json_body(request: Request, *, unreadable: int = 422) -> Any:
-    """The JSON that came; a Problem 415 or `unreadable` where it is none."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip()
-    if not JSON.fullmatch(kind):
+async def json_body(request: Request) -> Any:
+    """The JSON that came; a Problem 415 or 422 where it is none."""
+    if not is_json(request.headers.get("content-type", "")):
         raise Problem(415, "send JSON, with `Content-Type: application/json`")
+    return read_json(await request.body())
+
+
+def is_json(content_type: str) -> bool:
+    """Whether a body of this type is JSON.
+
+    >>> is_json("application/cloudevents+json; charset=utf-8"), is_json("text/json")
+    (True, False)
+    """
+    return JSON.fullmatch(content_type.partition(";")[0].strip()) is not None
+
+
+def read_json(body: bytes, *, unreadable: int = 422) -> Any:
+    """The JSON in a body; a Problem of the status `unreadable` where there is none."""
     try:
-        return orjson.loads(await request.body())
+        return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         fault = f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
         told = [{"where": "body", "what": fault}]

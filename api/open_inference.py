@@ -11,15 +11,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.exceptions import HTTPException
 
 from api.auth import Scorer
+from api.binary_tensors import HEADER, split, texts_in
 from api.champion import Champion
 from api.health import desk_of
-from api.limits import json_body
+from api.limits import is_json, read_json
 from api.problems import Form, Problem, invalid
 from api.protocols import check_count, flat, kind, listed, scored_by
 from api.responses import JsonResponse
 from api.service import NO_MODEL, Served
 
-BINARY = "inference-header-content-length"  # the header of an extension that we do not have
+OCTETS = "application/octet-stream"
 RETRY = {"Retry-After": "10"}
 
 router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
@@ -33,7 +34,7 @@ class InputIn(Strict):
     name: str
     shape: list[int]
     datatype: str
-    data: list[Any]
+    data: list[Any] | None = None  # may lie behind the JSON, see api.binary_tensors
     parameters: dict[str, Any] | None = None
 
 
@@ -177,9 +178,7 @@ async def model_ready(champion: Asked) -> ModelReadyOut:
 )
 async def infer(request: Request, service: Served, champion: Asked) -> JsonResponse:
     """Score tickets that come as tensors, one a text column; nothing is stored."""
-    if BINARY in request.headers:
-        raise Problem(415, "binary tensors are not read; send their data in the JSON")
-    asked = asked_of(await json_body(request, unreadable=400))
+    asked = await asked_of(request)
     kinds = datatypes(champion.triage.targets)
     names = outputs_of(asked.outputs, kinds)
     columns = columns_of(asked.inputs, champion.triage.features.columns)
@@ -226,13 +225,27 @@ def datatypes(targets: Sequence[str]) -> dict[str, str]:
     return {f"{target}{part}": kind for target in targets for part, kind in parts.items()}
 
 
-def asked_of(body: Any) -> InferIn:
-    """The request; Problem 400 where it is none."""
+async def asked_of(request: Request) -> InferIn:
+    """The request; Problem 400 where it is none, and 415 where it says that it is something else.
+
+    NVIDIA's client names no type, or that of bytes, and may put its data behind the JSON.
+    """
+    told = request.headers.get("content-type", OCTETS)
+    if told != OCTETS and not is_json(told):
+        raise Problem(415, "send JSON, with `Content-Type: application/json`")
+    head, tail = split(await request.body(), request.headers.get(HEADER))
     try:
-        return InferIn.model_validate(body)
+        asked = InferIn.model_validate(read_json(head, unreadable=400))
     except ValidationError as error:
-        told = error.errors(include_input=False, include_url=False)
-        raise Problem(400, invalid(told, ["body"]).detail) from None
+        faults = error.errors(include_input=False, include_url=False)
+        raise Problem(400, invalid(faults, ["body"]).detail) from None
+    for number, tensor in enumerate(asked.inputs):
+        if tensor.data is None:
+            size = (tensor.parameters or {}).get("binary_data_size")
+            tensor.data, tail = texts_in(tail, size, f"body.inputs.{number}.data")
+    if tail:
+        raise Problem(400, f"{len(tail)} bytes more came than the tensors have")
+    return asked
 
 
 def outputs_of(asked: Sequence[OutputIn] | None, known: Mapping[str, str]) -> list[str]:
@@ -270,7 +283,7 @@ def texts_of(tensor: InputIn) -> list[str]:
         misfit(where, f"wanted the shape [n] or [n, 1], got {len(tensor.shape)} dimensions")
     data = [
         one[0] if tensor.shape[1:] and isinstance(one, list) and len(one) == 1 else one
-        for one in tensor.data
+        for one in tensor.data or ()
     ]
     if len(data) != n_texts:
         misfit(where, f"wanted as many texts as its shape says, {n_texts}, got {len(data)}")

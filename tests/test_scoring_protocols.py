@@ -1,6 +1,7 @@
 """The endpoint asked by clients that know nothing of it: MLflow's own, and one of the OIP."""
 
 import json
+import struct
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -419,6 +420,7 @@ MISFITS = {
     "no JSON": ("{", 400, "not JSON"),
     "a list": ([], 400, "body"),
     "no inputs": ({"id": "1"}, 400, "body.inputs"),
+    "no data": ({"inputs": [{**GOOD, "data": None}]}, 400, "body.inputs.0.data: wanted a list"),
     "no shape": ({"inputs": [{**GOOD, "shape": None}]}, 400, "body.inputs.0.shape"),
     "a number as its id": ({"id": 1, "inputs": [GOOD]}, 400, "body.id"),
     "no tensor": ({"inputs": []}, 422, "wanted each of title, body at most once, got none"),
@@ -442,11 +444,71 @@ def test_a_request_that_does_not_fit_is_told_why(client, body, status, message):
     assert message in check("error", answer)["error"]
 
 
-def test_what_is_no_json_is_415(client):
-    for headers in (CSV, {**JSON, "Inference-Header-Content-Length": "7"}):
-        answer = client.post(INFER, content=b"{}", headers=headers)
-        assert answer.status_code == 415
-        check("error", answer)
+def test_what_says_that_it_is_no_json_is_415(client):
+    answer = client.post(INFER, content=b"{}", headers=CSV)
+    assert answer.status_code == 415
+    check("error", answer)
+
+
+def packed(texts):
+    """As NVIDIA's client packs them: each text behind its length."""
+    texts = [text.encode() for text in texts]
+    return b"".join(struct.pack("<I", len(text)) + text for text in texts)
+
+
+def in_bytes(name, data):
+    return {
+        "name": name,
+        "shape": [len(data)],
+        "datatype": "BYTES",
+        "parameters": {"binary_data_size": len(packed(data))},
+    }
+
+
+def behind(client, body, tail, **headers):
+    """Posted as that client does: no type, the JSON's length, the data of tensors behind it."""
+    head = json.dumps(body).encode()
+    length = {"Inference-Header-Content-Length": str(len(head))}
+    return client.post(INFER, content=head + tail, headers=length | headers)
+
+
+def test_data_behind_the_json_are_read_and_no_type_need_be_told(client):
+    asked = {"parameters": {"binary_data_output": True}}
+    body = {"inputs": [in_bytes("title", TITLES), in_bytes("body", BODIES)], **asked}
+    told = check("infer", behind(client, body, packed(TITLES) + packed(BODIES)))
+    plain = {"inputs": [tensor("title", TITLES), tensor("body", BODIES)]}
+    untyped = client.post(INFER, content=json.dumps(plain).encode())
+    assert "content-type" not in untyped.request.headers
+    octets = {"Content-Type": "application/octet-stream"}  # as its asynchronous sister says
+    assert told == check("infer", untyped) == check("infer", behind(client, plain, b"", **octets))
+    assert told["outputs"][0]["data"] == [one["group"] or "" for one in natively(client)]
+
+
+@pytest.mark.parametrize(
+    ("size", "tail", "message"),
+    [
+        (7, b"\3\0\0\0", "a binary_data_size that fits"),
+        (-1, packed(["vpn"]), "a binary_data_size that fits"),
+        ("7", packed(["vpn"]), "a binary_data_size that fits"),
+        (7, packed(["vpn!"])[:7], "its last text is longer"),
+        (2, b"\1\0", "its last text is longer"),
+        (7, packed(["vpn"]) + b"?", "1 bytes more came"),
+        (5, b"\1\0\0\0\xff", "inputs.0.data.0: wanted UTF-8"),
+    ],
+    ids=["too few", "negative", "a string", "cut", "half a length", "too many", "no UTF-8"],
+)
+def test_bytes_that_are_no_texts_are_refused(client, size, tail, message):
+    one = {**in_bytes("title", ["vpn"]), "parameters": {"binary_data_size": size}}
+    answer = behind(client, {"inputs": [one]}, tail)
+    assert answer.status_code == 400
+    assert message in check("error", answer)["error"]
+
+
+@pytest.mark.parametrize("length", ["", "-1", "x", "9" * 30, "1000"])
+def test_a_length_that_no_json_can_have_is_refused(client, length):
+    answer = client.post(INFER, content=b"{}", headers={"Inference-Header-Content-Length": length})
+    assert answer.status_code == 400
+    check("error", answer)
 
 
 @pytest.mark.parametrize(
@@ -535,6 +597,14 @@ def test_whatever_json_comes_it_is_answered_and_never_our_fault(client, body):
             check("infer" if answer.is_success else "error", answer)
         elif not answer.is_success:
             check_mlflow_error(answer, 400, "BAD_REQUEST", "")
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=20), st.integers(-2, 25))
+def test_whatever_bytes_come_behind_the_json_they_are_answered(client, tail, size):
+    one = {**in_bytes("title", ["vpn"]), "parameters": {"binary_data_size": size}}
+    answer = behind(client, {"inputs": [one]}, tail)
+    assert answer.status_code in (200, 400, 422), answer.text
 
 
 @settings(max_examples=100, deadline=None)
