@@ -244,6 +244,8 @@ def test_the_desk_is_that_of_the_key_or_asked_for(home):
         assert every.post("/invocations", json=body).json()["model_version"] == "1"
         asked = every.post("/invocations", json=body, params={"desk": "hr"}).json()
         assert asked["model_name"] == "ticket-hr"
+        answer = every.post("/invocations", json=body, params={"desk": "no desk"})
+        check_mlflow_error(answer, 400, "BAD_REQUEST", "query.desk")
 
 
 def test_too_much_at_once_is_refused_in_each_protocols_words(home):
@@ -378,6 +380,18 @@ class OipClient:
             kind = {"BYTES": str, "FP64": float}[out["datatype"]]
             assert all(isinstance(value, kind) for value in out["data"])
         return {out["name"]: out["data"] for out in said["outputs"]}
+
+
+def test_where_the_model_abstains_no_label_is_invented(tmp_path):
+    guesswork = train(tmp_path / "guesswork", [f"g{i // 6 % 9}" for i in range(240)])
+    promote(tmp_path, guesswork, "1")
+    with client_of(tmp_path, key_of(tmp_path, "score")) as client:
+        (row,) = client.post("/invocations", json={"inputs": ["vpn"]}).json()["predictions"]
+        told = check("infer", client.post(INFER, json={"inputs": [tensor("title", ["vpn"])]}))
+    assert (row["group"], row["group_decision"]) == (None, "abstain")
+    said = {one["name"]: one["data"] for one in told["outputs"]}
+    assert (said["group"], said["group_decision"]) == ([""], ["abstain"])
+    assert said["group_probability"] == [row["group_probability"]]
 
 
 def test_a_client_of_the_protocol_finds_its_way(home, server, client):
