@@ -99,11 +99,18 @@ class ModelOut(BaseModel):
 Name = Annotated[str, Path(description="as GET /v1/models tells it, such as ticket-it")]
 VERSION = {"name": "version", "in": "path", "required": True, "schema": {"type": "string"}}
 VERSIONED: dict[str, Any] = {"parameters": [VERSION]}
+BODY = {
+    "type": "object",
+    "required": ["inputs"],
+    "properties": {
+        "id": {"type": "string"},
+        "parameters": {"type": "object"},
+        "inputs": {"type": "array", "items": InputIn.model_json_schema()},
+        "outputs": {"type": "array", "items": OutputIn.model_json_schema()},
+    },
+}
 INFER: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": InferIn.model_json_schema()}},
-    }
+    "requestBody": {"required": True, "content": {"application/json": {"schema": BODY}}}
 }
 
 
