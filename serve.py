@@ -19,7 +19,9 @@ from api import (
     incidents,
     logs,
     maintenance,
+    mlflow_scoring,
     native,
+    open_inference,
     problems,
     remote_write,
     series,
@@ -63,6 +65,8 @@ def create_app(
     app.state.service = service
     ours = (
         native,
+        mlflow_scoring,
+        open_inference,
         tickets,
         similar,
         alerts,
@@ -79,7 +83,7 @@ def create_app(
         app.include_router(part.router)
     app.mount("/ops", page.create(settings, service.store, service.champions.all, now))
     app.add_api_route("/", to_page, include_in_schema=False)
-    problems.install(app)
+    problems.install(app, mlflow_scoring.FORMS | open_inference.FORMS)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(
         Guard,

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.metrics_text import Figures
-from api.problems import Problem, response
+from api.problems import Problem, answer
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # Of styles beside our own file only the empty one is let in (this is the SHA-256 of nothing): the
@@ -53,7 +54,7 @@ class Guard:
         answered = _Answer(send, scope, headers)
         fault = refusal(headers, self.hosts)
         scope["state"]["is_open"] = self.open_loopback and is_loopback(scope, headers)
-        app = response(fault, answered.request_id) if fault else self.app
+        app = answer(Request(scope), fault) if fault else self.app
         try:
             await app(scope, receive, answered.send)
         finally:

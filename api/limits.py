@@ -8,7 +8,7 @@ from fastapi import Request
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import Problem, response
+from api.problems import Problem, answer
 
 JSON = re.compile(r"application/(?:[\w.+-]+\+)?json", re.IGNORECASE)
 
@@ -24,7 +24,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
         elif self._announced(scope) > self.max_bytes:
-            refused = response(self._too_large(), scope["state"]["request_id"])
+            refused = answer(Request(scope), self._too_large())
             await refused(scope, receive, send)
         else:
             await self.app(scope, self._counted(receive), send)
@@ -53,11 +53,25 @@ class BodyLimit:
 
 async def json_body(request: Request) -> Any:
     """The JSON that came; a Problem 415 or 422 where it is none."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip()
-    if not JSON.fullmatch(kind):
+    if not is_json(request.headers.get("content-type", "")):
         raise Problem(415, "send JSON, with `Content-Type: application/json`")
+    return read_json(await request.body())
+
+
+def is_json(content_type: str) -> bool:
+    """Whether a body of this type is JSON.
+
+    >>> is_json("application/cloudevents+json; charset=utf-8"), is_json("text/json")
+    (True, False)
+    """
+    return JSON.fullmatch(content_type.partition(";")[0].strip()) is not None
+
+
+def read_json(body: bytes, *, unreadable: int = 422) -> Any:
+    """The JSON in a body; a Problem of the status `unreadable` where there is none."""
     try:
-        return orjson.loads(await request.body())
+        return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         fault = f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
-        raise Problem(422, f"body: {fault}", errors=[{"where": "body", "what": fault}]) from None
+        told = [{"where": "body", "what": fault}]
+        raise Problem(unreadable, f"body: {fault}", errors=told) from None

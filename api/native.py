@@ -14,6 +14,7 @@ from api.direct import DirectRoute
 from api.limits import json_body
 from api.problems import Problem, invalid, request_id_of
 from api.responses import JsonResponse
+from api.scoring import count, scored_by
 from api.service import DeskName, Served, Service, champion_of
 from api.similar import COSTS, Similar, check_may_read
 from models.promise import Promise, State
@@ -116,15 +117,12 @@ async def score(
     columns = columns_of(tickets, champion.triage, prefix)
     service.batcher.admit(len(tickets))
     if explain is None and similar is None:
-        results = await service.batcher.score(champion, columns)
+        results = await scored_by(service, champion, columns)
     else:
         results = await anyio.to_thread.run_sync(
             answered, service, champion, columns, explain, similar, limiter=service.scoring
         )
-    for target in champion.triage.targets:
-        decisions = (found.targets[target]["decision"] for found in results)
-        service.figures.count_decisions(desk, target, decisions)
-    service.figures.count_tiers(desk, (found.tier for found in results))
+        count(service, champion, results)
     return JsonResponse(
         {
             "request_id": request_id_of(request),

@@ -1,8 +1,11 @@
-"""Every error of the endpoint as `application/problem+json` (RFC 9457)."""
+"""Every error of the endpoint as `application/problem+json` (RFC 9457).
+
+The protocols of others have forms of their own for what went wrong, by the first part of a path.
+"""
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -17,6 +20,7 @@ log = logging.getLogger("forewarn.requests")
 
 NAMEABLE = re.compile(r"[\w.-]{1,64}")
 RETRY_SECONDS = "5"
+Form = Callable[[HTTPException], tuple[int, dict[str, str]]]  # an answer's status and body
 
 
 class Problem(HTTPException):
@@ -75,8 +79,18 @@ def where(*path: str | int) -> str:
     return ".".join(str(p) if NAMEABLE.fullmatch(str(p)) else "?" for p in path)
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error of `app` as a problem."""
+def answer(request: Request, problem: HTTPException) -> JSONResponse:
+    """`problem` in the form of the protocol that was spoken."""
+    form = request.app.state.forms.get(request.scope["path"].split("/", 2)[1])
+    if form is None:
+        return response(problem, request_id_of(request))
+    status, body = form(problem)
+    return JSONResponse(body, status, problem.headers)
+
+
+def install(app: FastAPI, forms: Mapping[str, Form]) -> None:
+    """Answer every error of `app` as a problem, or as `forms` has it: "v2" is that of /v2/…."""
+    app.state.forms = forms
     app.add_exception_handler(HTTPException, _told)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _unexpected)
@@ -88,32 +102,31 @@ def request_id_of(request: Request) -> str:
     return getattr(request.state, "request_id", "")
 
 
-async def _told(request: Request, error: HTTPException) -> ProblemResponse:
+async def _told(request: Request, error: HTTPException) -> JSONResponse:
     if error.status_code == 404 and error.detail == "Not Found":
         error = Problem(404, "nothing is here; GET /openapi.json lists the routes")
     if error.status_code == 405 and error.detail == "Method Not Allowed":
         allowed = (error.headers or {}).get("Allow", "")
         detail = f"{request.method} is not possible here" + (f", only {allowed}" if allowed else "")
         error = Problem(405, detail, headers=error.headers)
-    return response(error, request_id_of(request))
+    return answer(request, error)
 
 
-async def _invalid(request: Request, error: RequestValidationError) -> ProblemResponse:
-    return response(invalid(error.errors()), request_id_of(request))
+async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+    return answer(request, invalid(error.errors()))
 
 
-async def _unreachable(request: Request, error: Exception) -> ProblemResponse:
+async def _unreachable(request: Request, error: Exception) -> JSONResponse:
     request.app.state.service.store.say_unreachable(error)
     detail = "the database cannot be reached; try again soon. `forewarn status` says more"
-    problem = Problem(503, detail, headers={"Retry-After": RETRY_SECONDS})
-    return response(problem, request_id_of(request))
+    return answer(request, Problem(503, detail, headers={"Retry-After": RETRY_SECONDS}))
 
 
-async def _unexpected(request: Request, error: Exception) -> ProblemResponse:
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     # uvicorn logs the traceback right behind this line, and knows nothing of our ids.
     log.error("request %s failed with %s", request_id_of(request), type(error).__name__)
     detail = "an error on our side; the log has it under this request_id"
-    answer = response(Problem(500, detail), request_id_of(request))
+    told = answer(request, Problem(500, detail))
     # This answer is made outside of our middleware, so it brings its own headers.
-    answer.headers.update(request.state.headers)
-    return answer
+    told.headers.update(request.state.headers)
+    return told

@@ -15,6 +15,7 @@ from api.limits import json_body
 from api.native import read_rows, unpacked, wrong
 from api.problems import request_id_of
 from api.responses import JsonResponse
+from api.scoring import scored_by
 from api.service import DeskName, Served, Service
 from data.attributes import MOST, fault_of
 from data.masking import pseudonym
@@ -202,17 +203,13 @@ async def stored(
     if champion is None:
         return written, None, [{} for _ in tickets]
     columns = fields_of(tickets, champion.triage.features.columns)
-    found = await service.batcher.score(champion, columns)
+    found = await scored_by(service, champion, columns)
     said = [
         prediction
         for ticket, one in zip(tickets, found, strict=True)
         for prediction in predictions_of(ticket, one, champion, service.now())
     ]
     await in_thread(store.put_predictions, said)
-    for target in champion.triage.targets:
-        decisions = [one.targets[target]["decision"] for one in found]
-        service.figures.count_decisions(desk, target, decisions)
-    service.figures.count_tiers(desk, (one.tier for one in found))
     return written, champion, [one.targets for one in found]
 
 

@@ -1,0 +1,24 @@
+"""Tickets scored by a desk's champion, together with those of other requests, and counted."""
+
+from collections.abc import Mapping, Sequence
+
+from api.answers import Scored
+from api.champion import Champion
+from api.service import Service
+
+
+async def scored_by(
+    service: Service, champion: Champion, columns: Mapping[str, Sequence[str]]
+) -> list[Scored]:
+    """What is said of each ticket, in their order."""
+    found = await service.batcher.score(champion, columns)
+    count(service, champion, found)
+    return found
+
+
+def count(service: Service, champion: Champion, found: Sequence[Scored]) -> None:
+    """Add what was said to the figures of the desk."""
+    for target in champion.triage.targets:
+        decisions = (one.targets[target]["decision"] for one in found)
+        service.figures.count_decisions(champion.desk, target, decisions)
+    service.figures.count_tiers(champion.desk, (one.tier for one in found))
