@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from api import (
     alerts,
+    bulk,
     changes,
     forecasts,
     health,

@@ -8,11 +8,12 @@ from typing import NamedTuple
 import anyio
 
 from api.following import Following
-from data.published import open_published, pointer
+from data.published import open_published, open_version, pointer
 from models.triage import Triage
 
 PREFIX = "ticket-"
 POLL_SECONDS = 2.0
+MOST_PINNED = 2  # versions beside the served ones that stay in memory
 UNREADABLE = (ValueError, LookupError, OSError)
 
 log = logging.getLogger("forewarn.champion")
@@ -42,9 +43,27 @@ class Champions(Following):
         self.home = home
         self._loaded: dict[str, Champion] = {}
         self._faults: dict[str, str] = {}
+        self._pinned: dict[tuple[str, str], Champion] = {}
 
     def get(self, desk: str) -> Champion | None:
         return self._loaded.get(PREFIX + desk)
+
+    def pinned(self, desk: str, version: str) -> Champion:
+        """A version that was published before; LookupError where it is not kept, or unreadable."""
+        name = PREFIX + desk
+        found = self._pinned.get((name, version))
+        if found is None:
+            try:
+                opened = open_version(self.home, name, version)
+                triage = Triage.load(opened.folder)
+            except (ValueError, OSError) as error:
+                raise LookupError(str(error)) from error
+            now = datetime.now(UTC)
+            found = Champion(triage, *opened[1:], now, now)
+            if len(self._pinned) >= MOST_PINNED:
+                self._pinned.pop(next(iter(self._pinned)))
+            self._pinned[name, version] = found
+        return found
 
     def all(self) -> list[Champion]:
         return sorted(self._loaded.values(), key=lambda champion: champion.name)

@@ -8,14 +8,15 @@ import anyio
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from api.answers import ModelOut, ScoredOut, answered, model_of
+from api.answers import ModelOut, Scored, ScoredOut, answered, model_of
 from api.auth import Caller, Reader, Scorer, check_desk
 from api.direct import DirectRoute
+from api.fields import Fields, trimmed
 from api.limits import json_body
 from api.problems import Problem, invalid, request_id_of
 from api.responses import JsonResponse
 from api.scoring import count, scored_by
-from api.service import DeskName, Served, Service, champion_of
+from api.service import DeskName, Served, Service, Version, model_for
 from api.similar import COSTS, Similar, check_may_read
 from models.promise import Promise, State
 from models.triage import Triage
@@ -103,6 +104,8 @@ async def score(
     desk: DeskName = None,
     explain: Explain = None,
     similar: Similar = None,
+    fields: Fields = None,
+    version: Version = None,
 ) -> JsonResponse:
     """One ticket, a list, or {"tickets": [...]}: what each target's label should be, and why."""
     if similar is not None:
@@ -110,7 +113,7 @@ async def score(
     body_desk, given, prefix = unpacked(await json_body(request))
     desk = desk or body_desk or service.settings.desk
     check_desk(caller, desk)
-    champion = champion_of(service, desk)
+    champion = await model_for(service, desk, version)
     tickets = read_rows(
         TICKETS, given, prefix, most_tickets(service.settings.max_batch, explain, similar)
     )
@@ -129,16 +132,21 @@ async def score(
             "desk": desk,
             "model": model_of(champion),
             "results": [
-                {
-                    "external_id": ticket.external_id,
-                    "tier": found.tier,
-                    "targets": found.targets,
-                    **found.more,
-                }
+                trimmed(result_of(ticket, found), fields)
                 for ticket, found in zip(tickets, results, strict=True)
             ],
         }
     )
+
+
+def result_of(ticket: TicketIn, found: Scored) -> dict[str, Any]:
+    """As `ScoredOut`."""
+    return {
+        "external_id": ticket.external_id,
+        "tier": found.tier,
+        "targets": found.targets,
+        **found.more,
+    }
 
 
 @router.get("/v1/models", tags=["models"])

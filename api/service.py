@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
+import anyio.to_thread
 from anyio import CapacityLimiter
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Header, Query, Request
 
 from api.batching import Batcher
 from api.champion import Champion, Champions
@@ -22,6 +23,12 @@ from data.settings import Settings
 NO_MODEL = "no model yet: run `forewarn train FILE --promote`"
 DESK = r"^[\w-]{1,64}$"
 DeskName = Annotated[str | None, Query(pattern=DESK, description="default: FOREWARN_DESK")]
+Version = Annotated[
+    str | None,
+    Header(
+        alias="X-Model-Version", pattern=r"^[\w-]{1,64}$", description="default: what is served"
+    ),
+]
 Clock = Callable[[], datetime]
 
 
@@ -57,6 +64,18 @@ def champion_of(service: Service, desk: str) -> Champion:
     if champion is None:
         raise Problem(503, f"{NO_MODEL} (desk {desk})", headers={"Retry-After": "10"})
     return champion
+
+
+async def model_for(service: Service, desk: str, version: str | None) -> Champion:
+    """The champion, or the version that the caller insists on; Problem 404 where it is not here."""
+    champion = champion_of(service, desk)
+    if version is None or version == champion.version:
+        return champion
+    try:
+        return await anyio.to_thread.run_sync(service.champions.pinned, desk, version)
+    except LookupError:
+        served = f"{champion.name} is served in version {champion.version}"
+        raise Problem(404, f"{served}; the one asked for is not kept here, or damaged") from None
 
 
 Served = Annotated[Service, Depends(service_of)]

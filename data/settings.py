@@ -136,6 +136,7 @@ class Settings:
     open_loopback: bool = False
     secure_cookie: bool = False
     max_body_bytes: int = 4_000_000
+    max_lines_bytes: int = 1_000_000_000
     max_batch: int = 1_000
     max_wait_seconds: float = 1.0
     hmac_key: str = ""
@@ -207,6 +208,7 @@ READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "open_loopback": (_flag, ""),
     "secure_cookie": (_flag, ""),
     "max_body_bytes": (_count, "wanted a whole number of bytes"),
+    "max_lines_bytes": (_count, "wanted a whole number of bytes"),
     "max_batch": (_count, "wanted a whole number"),
     "max_wait_seconds": (_positive, "wanted seconds, above 0"),
     "timezone": (_zone, ""),
