@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from api import (
     alerts,
+    audit_log,
     changes,
     forecasts,
     health,
@@ -64,6 +65,7 @@ def create_app(
         incidents,
         series,
         maintenance,
+        audit_log,
         changes,
         forecasts,
         remote_write,
@@ -74,7 +76,12 @@ def create_app(
     app.mount("/ops", page.create(settings, service.store, service.champions.all, now))
     app.add_api_route("/", to_page, include_in_schema=False)
     problems.install(app)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(
+        BodyLimit,
+        max_bytes=settings.max_body_bytes,
+        seconds=settings.body_seconds,
+        unpack=remote_write.PATHS,
+    )
     app.add_middleware(
         Guard,
         hosts=settings.allowed_hosts,

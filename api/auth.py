@@ -8,6 +8,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
 from api.problems import Problem
+from api.service import Service, service_of
 from data.keys import ApiKey, verify
 
 BEARER = HTTPBearer(auto_error=False, description="`id.secret`, from `forewarn keys create`")
@@ -64,10 +65,25 @@ def identify(request: Request) -> Caller:
         if request.state.is_open:
             return LOOPBACK
         raise unauthorized("no key came with this request", "")
-    key = verify(token, request.app.state.service.store().key)
+    service = service_of(request)
+    key = verify(token, service.store().key, service.now())
     if key is None:
-        raise unauthorized("this key is unknown or revoked", ', error="invalid_token"')
+        raise unauthorized("this key is unknown, expired or revoked", ', error="invalid_token"')
+    check_rate(request, service, key)
     return caller_of(key)
+
+
+def check_rate(request: Request, service: Service, key: ApiKey) -> None:
+    """Count a request of `key`; Problem 429 where it sends more than it may."""
+    rate = service.settings.rate_limit if key.rate is None else key.rate
+    if rate == 0:
+        return
+    found = service.rates.take(key.id, rate, service.now())
+    if not found.passes:
+        fault = f"this key may send {rate:g} requests a second, {found.burst} at once"
+        detail = f"{fault}; send the next in {found.retry_seconds} s"
+        raise Problem(429, detail, headers=found.headers)
+    request.state.headers.update(found.headers)
 
 
 def caller_of(key: ApiKey) -> Caller:
