@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -19,7 +20,7 @@ def audit_log(
 
     Example: forewarn audit-log --since 7d
     """
-    from zoneinfo import ZoneInfo
+    from rich.markup import escape
 
     from pipelines.console import out, table
     from pipelines.workspace import workspace
@@ -33,8 +34,9 @@ def audit_log(
         return
     zone = ZoneInfo(settings.timezone)
     rows = [
-        [f"{one.at.astimezone(zone):%Y-%m-%d %H:%M:%S}", one.who, one.what, one.desk, one.subject]
+        [f"{one.at.astimezone(zone):%Y-%m-%d %H:%M:%S}",
+         *map(escape, (one.who, one.what, one.desk, one.subject))]
         for one in found
-    ]
+    ]  # fmt: skip
     title = f"Audit log (times in {settings.timezone})"
     table(title, ["when", "who", "what", "desk", "on which"], rows)
