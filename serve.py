@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from api import (
     alerts,
+    audit_log,
     bulk,
     changes,
     forecasts,
@@ -35,7 +36,7 @@ from api.champion import POLL_SECONDS, Champions
 from api.guard import Guard
 from api.indexes import Indexes
 from api.known import KnownKeys
-from api.limits import BodyLimit
+from api.limits import BodyLimit, Bounds
 from api.metrics_text import Figures
 from api.opened import UNREACHABLE, OpenStore
 from api.samples import Samples
@@ -66,6 +67,7 @@ def create_app(
     app.state.service = service
     ours = (
         native,
+        bulk,
         mlflow_scoring,
         open_inference,
         tickets,
@@ -74,6 +76,7 @@ def create_app(
         incidents,
         series,
         maintenance,
+        audit_log,
         changes,
         forecasts,
         remote_write,
@@ -85,7 +88,15 @@ def create_app(
     app.mount("/ops", page.create(settings, service.store, service.champions.all, now))
     app.add_api_route("/", to_page, include_in_schema=False)
     problems.install(app, mlflow_scoring.FORMS | open_inference.FORMS)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(
+        BodyLimit,
+        max_bytes=settings.max_body_bytes,
+        larger={
+            bulk.PATH: Bounds(settings.max_lines_bytes, "FOREWARN_MAX_LINES_BYTES", parts=True)
+        },
+        seconds=settings.body_seconds,
+        unpack=remote_write.PATHS,
+    )
     app.add_middleware(
         Guard,
         hosts=settings.allowed_hosts,

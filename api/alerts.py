@@ -190,8 +190,11 @@ async def judge(request: Request, service: Served, caller: Admin, id: str) -> Al
 
 
 def judged(service: Service, caller: Caller, id: str, status: AlertStatus) -> AlertOut:
+    store, now = service.store(), service.now()
     alert_of(service, caller, id)
-    return alert_out(service.store().judge_alert(id, status, by=caller.name, at=service.now()))
+    told = store.judge_alert(id, status, by=caller.name, at=now)
+    store.log(now, caller.name, f"alert {status}", told.desk, id)
+    return alert_out(told)
 
 
 def alert_of(service: Service, caller: Caller, id: str) -> Alert:

@@ -8,8 +8,8 @@ import anyio.to_thread
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
-from api.known import KnownKeys
 from api.problems import Problem
+from api.service import Service
 from data.keys import ApiKey, verify
 
 BEARER = HTTPBearer(auto_error=False, description="`id.secret`, from `forewarn keys create`")
@@ -66,17 +66,32 @@ async def identify(request: Request) -> Caller:
         if request.state.is_open:
             return LOOPBACK
         raise unauthorized("no key came with this request", "")
-    key = await key_of(request.app.state.service.keys, token)
+    service: Service = request.app.state.service
+    key = await key_of(service, token)
     if key is None:
-        raise unauthorized("this key is unknown or revoked", ', error="invalid_token"')
+        raise unauthorized("this key is unknown, expired or revoked", ', error="invalid_token"')
+    check_rate(request, service, key)
     return caller_of(key)
 
 
-async def key_of(keys: KnownKeys, token: str) -> ApiKey | None:
+async def key_of(service: Service, token: str) -> ApiKey | None:
     """The key that a token belongs to, if it is good."""
-    id = token.partition(".")[0]
+    keys, id = service.keys, token.partition(".")[0]
     found = keys.recent(id) or await anyio.to_thread.run_sync(keys.find, id)
-    return verify(token, lambda _: found)
+    return verify(token, lambda _: found, service.now())
+
+
+def check_rate(request: Request, service: Service, key: ApiKey) -> None:
+    """Count a request of `key`; Problem 429 where it sends more than it may."""
+    rate = service.settings.rate_limit if key.rate is None else key.rate
+    if rate == 0:
+        return
+    found = service.rates.take(key.id, rate, service.now())
+    if not found.passes:
+        fault = f"this key may send {rate:g} requests a second, {found.burst} at once"
+        detail = f"{fault}; send the next in {found.retry_seconds} s"
+        raise Problem(429, detail, headers=found.headers)
+    request.state.headers.update(found.headers)
 
 
 def caller_of(key: ApiKey) -> Caller:

@@ -58,7 +58,7 @@ async def score_lines(
     desk = desk or service.settings.desk
     check_desk(caller, desk)
     champion = await model_for(service, desk, version)
-    body: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115: it is answered from
+    body: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115
     try:
         async for part in request.stream():
             await anyio.to_thread.run_sync(body.write, part)

@@ -132,6 +132,9 @@ def done(service: Service, caller: Caller, id: str, body: Mapping[str, Any]) -> 
         now = how.get(body["action"], said)(service, caller, one, body)
     except ValueError as error:
         raise Problem(409, str(error)) from None
+    action = body["action"]
+    touched = dict.fromkeys([one.id, now.id, *([body["with"]] if action == "merge" else [])])
+    service.store().log(service.now(), caller.name, f"incident {action}", one.desk, *touched)
     return one_out(service, now)
 
 

@@ -1,8 +1,11 @@
-"""How large a body may be, and of which type."""
+"""How large a body may be, how long it may take to come, and of which type it is."""
 
+import math
 import re
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
+import anyio
 import orjson
 from fastapi import Request
 from starlette.datastructures import Headers
@@ -13,42 +16,86 @@ from api.problems import Problem, answer
 JSON = re.compile(r"application/(?:[\w.+-]+\+)?json", re.IGNORECASE)
 
 
-class BodyLimit:
-    """Refuses a body of more than `max_bytes`: before reading when it says so, else on the way."""
+class Bounds(NamedTuple):
+    """How much a body may hold, by which setting; in `parts`, each of which may take its time."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    max_bytes: int
+    setting: str
+    parts: bool = False
+
+    def too_large(self) -> Problem:
+        detail = f"a body may hold {self.max_bytes} bytes ({self.setting}); send fewer"
+        return Problem(413, detail, headers={"Connection": "close"})
+
+
+class BodyLimit:
+    """Refuses a body beyond its bounds: before reading when it says so, else on the way.
+
+    `larger` has the bounds of those paths that take more than others. So it does one that is not
+    all there `seconds` after it was first asked for, and a compressed one, but under the paths
+    that `unpack`, which see to it themselves what comes out.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        max_bytes: int,
+        larger: Mapping[str, Bounds],
+        seconds: float,
+        unpack: frozenset[str],
+    ) -> None:
         self.app = app
-        self.max_bytes = max_bytes
+        self.bounds = Bounds(max_bytes, "FOREWARN_MAX_BODY_BYTES")
+        self.larger = larger
+        self.seconds = seconds
+        self.unpack = unpack
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
-        elif self._announced(scope) > self.max_bytes:
-            refused = answer(Request(scope), self._too_large())
-            await refused(scope, receive, send)
+            return
+        bounds = self.larger.get(scope["path"], self.bounds)
+        if fault := self._refusal(Headers(scope=scope), scope["path"], bounds):
+            await answer(Request(scope), fault)(scope, receive, send)
         else:
-            await self.app(scope, self._counted(receive), send)
+            await self.app(scope, self._counted(receive, bounds), send)
 
-    def _announced(self, scope: Scope) -> int:
-        length = Headers(scope=scope).get("content-length", "")
-        return int(length) if length.isascii() and length.isdigit() else 0
+    def _refusal(self, headers: Headers, path: str, bounds: Bounds) -> Problem | None:
+        """Why a body is not read at all, by what it says of itself."""
+        length = headers.get("content-length", "")
+        if length.isascii() and length.isdigit() and int(length) > bounds.max_bytes:
+            return bounds.too_large()
+        packed = headers.get("content-encoding", "identity").strip().lower() != "identity"
+        if packed and path not in self.unpack:
+            plain = {"Accept-Encoding": "identity", "Connection": "close"}
+            return Problem(415, "send the body as it is, without Content-Encoding", headers=plain)
+        return None
 
-    def _counted(self, receive: Receive) -> Receive:
-        n_bytes = 0
+    def _counted(self, receive: Receive, bounds: Bounds) -> Receive:
+        n_bytes, deadline, is_whole = 0, math.inf, False
 
         async def counted() -> Message:
-            nonlocal n_bytes
-            message = await receive()
+            nonlocal n_bytes, deadline, is_whole
+            latest = anyio.current_time() + self.seconds
+            deadline = latest if bounds.parts else min(deadline, latest)
+            try:
+                # Behind its end stands only that the caller has gone, which may be waited for.
+                with anyio.fail_after(None if is_whole else deadline - anyio.current_time()):
+                    message = await receive()
+            except TimeoutError:
+                raise self._too_slow() from None
+            is_whole = is_whole or not message.get("more_body", False)
             n_bytes += len(message.get("body", b""))
-            if n_bytes > self.max_bytes:
-                raise self._too_large()
+            if n_bytes > bounds.max_bytes:
+                raise bounds.too_large()
             return message
 
         return counted
 
-    def _too_large(self) -> Problem:
-        detail = f"a body may hold {self.max_bytes} bytes (FOREWARN_MAX_BODY_BYTES); send fewer"
-        return Problem(413, detail, headers={"Connection": "close"})
+    def _too_slow(self) -> Problem:
+        detail = f"a body has to come within {self.seconds:g} s (FOREWARN_BODY_SECONDS)"
+        return Problem(408, detail, headers={"Connection": "close"})
 
 
 async def json_body(request: Request) -> Any:

@@ -107,17 +107,21 @@ def stored(service: Service, caller: Caller, desk: str, given: MaintenanceIn) ->
         )
     except ValueError as error:
         raise wrong(str(error), "body") from None
-    service.store().put_maintenance(one)
+    store = service.store()
+    store.put_maintenance(one)
+    store.log(now, caller.name, "maintenance planned", desk, one.id)
     return out(service, one)
 
 
 @router.delete("/v1/maintenance/{id}", status_code=204)
 def end(service: Served, caller: Admin, id: str) -> Response:
     """End a window now, or call it off. What it has covered stays unlearnt."""
-    known = service.store().maintenance(id) if id.isprintable() else None
-    mine = known is not None and caller.sees(known.desk)
-    if not mine or not service.store().remove_maintenance(id, service.now()):
+    store, now = service.store(), service.now()
+    known = store.maintenance(id) if id.isprintable() else None
+    mine = known if known is not None and caller.sees(known.desk) else None
+    if mine is None or not store.remove_maintenance(id, now):
         raise Problem(404, "no maintenance of this id goes on or is to come on your desks")
+    store.log(now, caller.name, "maintenance ended", mine.desk, id)
     return Response(status_code=204)
 
 

@@ -36,6 +36,7 @@ OPENAPI = {
         "content": {PROTO: {"schema": {"type": "string", "format": "binary"}}},
     }
 }
+PATHS = frozenset({"/v1/metrics/write", "/api/v1/write"})  # whose bodies come compressed
 DeskHeader = Annotated[str | None, Header(alias="X-Forewarn-Desk", pattern=DESK)]
 
 router = APIRouter(tags=["metrics"])

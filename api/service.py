@@ -17,6 +17,7 @@ from api.known import KnownKeys
 from api.metrics_text import Figures
 from api.opened import OpenStore
 from api.problems import Problem
+from api.rates import Buckets
 from api.samples import Samples
 from data.settings import Settings
 
@@ -51,6 +52,7 @@ class Service:
     now: Clock = utc_now
     scoring: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(os.cpu_count() or 1))
     decoding: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+    rates: Buckets = field(default_factory=Buckets)
 
 
 async def service_of(request: Request) -> Service:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 from api.answers import ModelOut, Scored, TargetOut, model_of
-from api.auth import Sender, check_desk
+from api.auth import Caller, Sender, check_desk
 from api.champion import Champion
 from api.limits import json_body
 from api.native import read_rows, unpacked, wrong
@@ -22,6 +22,7 @@ from data.masking import pseudonym
 from data.records import Feedback, Prediction, Ticket
 from data.secret_files import pseudonym_key
 from data.sources.changes import AHEAD
+from data.store import Written
 from data.ticket_texts import fields_of
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
@@ -155,8 +156,18 @@ async def hear(
         )
         for one in read_rows(SAID, given, prefix, most, what="correction", numbered=False)
     ]  # fmt: skip
-    written = await anyio.to_thread.run_sync(lambda: service.store().put_feedback(said))
+    written = await anyio.to_thread.run_sync(heard, service, caller, desk, said)
     return HeardOut(desk=desk, **written._asdict())
+
+
+def heard(service: Service, caller: Caller, desk: str, said: Sequence[Feedback]) -> Written:
+    """Store corrections, and log on which tickets they were, if they said anything new."""
+    store = service.store()
+    written = store.put_feedback(said)
+    if written.new or written.changed:
+        tickets = dict.fromkeys(f"{one.source}/{one.external_id}" for one in said)
+        store.log(service.now(), caller.name, "feedback given", desk, *tickets)
+    return written
 
 
 def known_times(service: Service, desk: str, sent: Sequence[SentTicket]) -> list[datetime]:

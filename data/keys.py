@@ -2,10 +2,11 @@
 
 import hashlib
 import hmac
+import math
 import secrets
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 SCOPES = ("read", "score", "tickets", "metrics", "changes", "admin")
 ALL_DESKS = "*"
@@ -14,7 +15,10 @@ NO_SUCH_SECRET = "0" * 64  # what an unknown id is compared with: no text is kno
 
 @dataclass(frozen=True)
 class ApiKey:
-    """What a holder may do (`scopes`) and for whom (`desks`, where "*" means all)."""
+    """What a holder may do (`scopes`) and for whom (`desks`, where "*" means all).
+
+    `rate` is how many requests a second it may send: 0 is any number, None what is set for all.
+    """
 
     id: str
     secret_sha256: str
@@ -23,26 +27,61 @@ class ApiKey:
     created_at: datetime
     revoked_at: datetime | None = None
     note: str = ""
+    expires_at: datetime | None = None
+    rate: float | None = None
+
+    def holds(self, now: datetime) -> bool:
+        """Whether it opens anything at this time."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
 def new_key(
-    scopes: Collection[str], desks: Collection[str], now: datetime, note: str = ""
+    scopes: Collection[str],
+    desks: Collection[str],
+    now: datetime,
+    note: str = "",
+    *,
+    lasts: timedelta | None = None,
+    rate: float | None = None,
 ) -> tuple[ApiKey, str]:
     """A fresh key, and the token "id.secret" that its holder is shown once.
 
     >>> from datetime import UTC
     >>> key, token = new_key(["read"], ["it"], datetime(2026, 1, 5, tzinfo=UTC))
-    >>> verify(token, {key.id: key}.get) == key
+    >>> verify(token, {key.id: key}.get, key.created_at) == key
     True
-    >>> verify(key.id + ".guess", {key.id: key}.get)
+    >>> verify(key.id + ".guess", {key.id: key}.get, key.created_at)
     """
     identity, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
-    key = ApiKey(identity, _hash(secret), _scopes(scopes), _desks(desks), now, note=note)
+    key = ApiKey(
+        identity,
+        _hash(secret),
+        _scopes(scopes),
+        _desks(desks),
+        now,
+        note=note,
+        expires_at=None if lasts is None else now + lasts,
+        rate=_rate(rate),
+    )
     return key, f"{identity}.{secret}"
 
 
-def verify(token: str, find: Callable[[str], ApiKey | None]) -> ApiKey | None:
-    """The key that `token` belongs to; None where it is malformed, unknown, wrong or revoked.
+def successor(key: ApiKey, now: datetime, lasts: timedelta | None = None) -> tuple[ApiKey, str]:
+    """A fresh key that may do what `key` may; it lasts as long as that one was made for.
+
+    >>> from datetime import UTC
+    >>> old, _ = new_key(["read"], ["it"], datetime(2026, 1, 5, tzinfo=UTC), rate=5)
+    >>> new, _ = successor(old, datetime(2026, 2, 5, tzinfo=UTC))
+    >>> new.id == old.id, new.scopes == old.scopes, new.rate
+    (False, True, 5)
+    """
+    if lasts is None and key.expires_at is not None:
+        lasts = key.expires_at - key.created_at
+    return new_key(key.scopes, key.desks, now, key.note, lasts=lasts, rate=key.rate)
+
+
+def verify(token: str, find: Callable[[str], ApiKey | None], now: datetime) -> ApiKey | None:
+    """The key of `token`; None where it is malformed, unknown, wrong, expired or revoked.
 
     An unknown id takes the same steps as a known one with a wrong secret.
     """
@@ -50,7 +89,7 @@ def verify(token: str, find: Callable[[str], ApiKey | None]) -> ApiKey | None:
     key = find(identity)
     kept = NO_SUCH_SECRET if key is None else key.secret_sha256
     right = hmac.compare_digest(_hash(secret), kept)
-    return key if key is not None and right and key.revoked_at is None else None
+    return key if key is not None and right and key.holds(now) else None
 
 
 def _hash(secret: str) -> str:
@@ -73,6 +112,12 @@ def _desks(desks: Collection[str]) -> frozenset[str]:
     if ALL_DESKS in named and len(named) > 1:
         raise ValueError('desks must be "*" alone or names alone, got both')
     return named
+
+
+def _rate(rate: float | None) -> float | None:
+    if rate is not None and not 0 <= rate < math.inf:
+        raise ValueError(f"rate must be requests a second, 0 for any number, got {rate}")
+    return rate
 
 
 def _several(names: Collection[str], what: str) -> Collection[str]:

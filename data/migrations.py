@@ -413,6 +413,44 @@ def keep_topics(connection: Connection) -> None:
     meta.create_all(connection, checkfirst=False)
 
 
+def limit_keys(connection: Connection) -> None:
+    """Keys end, and may have a rate of their own. Those of before go on as they were."""
+    for column in ("expires_at BIGINT", "rate DOUBLE PRECISION"):
+        connection.execute(text(f"ALTER TABLE keys ADD COLUMN {column}"))
+
+
+def keep_audit_log(connection: Connection) -> None:
+    """Who did what. The database itself refuses to change or delete a row."""
+    meta = MetaData()
+    number = BigInteger().with_variant(Integer, "sqlite")
+    logged = Table(
+        "audit_log",
+        meta,
+        Column("number", number, primary_key=True),
+        _time("at"),
+        *(_name(name) for name in ("who", "what", "desk", "subject")),
+    )
+    Index("audit_log_by_time", logged.columns.at)
+    meta.create_all(connection, checkfirst=False)
+    for statement in APPEND_ONLY[connection.dialect.name]:
+        connection.execute(text(statement))
+
+
+APPEND_ONLY = {
+    "sqlite": [
+        f"CREATE TRIGGER audit_log_no_{verb} BEFORE {verb} ON audit_log "
+        "BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END"
+        for verb in ("update", "delete")
+    ],
+    "postgresql": [
+        "CREATE FUNCTION audit_log_refuses() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'the audit log is only added to'; END $$",
+        "CREATE TRIGGER audit_log_only_added BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_log "
+        "FOR EACH STATEMENT EXECUTE FUNCTION audit_log_refuses()",
+    ],
+}
+
+
 MIGRATIONS: list[Migration] = [
     create_store_tables,
     create_history_tables,
@@ -429,4 +467,6 @@ MIGRATIONS: list[Migration] = [
     join_alerts,
     keep_attributes,
     keep_topics,
+    limit_keys,
+    keep_audit_log,
 ]

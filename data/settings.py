@@ -128,8 +128,8 @@ class Settings:
 
     home: Path = Path("var")
     desk: str = "default"
-    database_url: str = ""
-    mlflow_uri: str = ""
+    database_url: str = field(default="", repr=False)
+    mlflow_uri: str = field(default="", repr=False)
     host: str = "127.0.0.1"
     port: int = 8000
     allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
@@ -139,7 +139,9 @@ class Settings:
     max_lines_bytes: int = 1_000_000_000
     max_batch: int = 1_000
     max_wait_seconds: float = 1.0
-    hmac_key: str = ""
+    body_seconds: float = 30.0
+    rate_limit: float = 0.0
+    hmac_key: str = field(default="", repr=False)
     timezone: str = "UTC"
     holidays: tuple[str, ...] = ()
     days_off: str = ""
@@ -165,12 +167,18 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
-        """Settings as `environ` gives them; ValueError names the variable that cannot be read."""
+        """Settings as `environ` gives them; ValueError names the variable that cannot be read.
+
+        A secret may lie in a file that FOREWARN_..._FILE names.
+        """
         given = {}
         for setting in fields(cls):
             variable = variable_of(setting.name)
-            if variable in environ:
-                given[setting.name] = _read(variable, setting.name, environ[variable])
+            text = environ.get(variable)
+            if setting.name in SECRET and (path := environ.get(f"{variable}_FILE")):
+                text = _from_file(variable, text, Path(path))
+            if text is not None:
+                given[setting.name] = _read(variable, setting.name, text)
         return cls(**given)
 
     def __post_init__(self) -> None:
@@ -193,7 +201,14 @@ def variable_of(setting: str) -> str:
 
 
 # These hold passwords or tokens, which no message may repeat.
-SECRET = {"database_url", "alertmanager_url", "webhook_url", "webhook_secret"}
+SECRET = {
+    "database_url",
+    "mlflow_uri",
+    "hmac_key",
+    "alertmanager_url",
+    "webhook_url",
+    "webhook_secret",
+}
 READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "home": (Path, ""),
     "desk": (_name, ""),
@@ -211,6 +226,8 @@ READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "max_lines_bytes": (_count, "wanted a whole number of bytes"),
     "max_batch": (_count, "wanted a whole number"),
     "max_wait_seconds": (_positive, "wanted seconds, above 0"),
+    "body_seconds": (_positive, "wanted a number of seconds, above 0"),
+    "rate_limit": (_least_zero, "wanted requests a second, 0 for any number"),
     "timezone": (_zone, ""),
     "holidays": (_holidays, ""),
     "step_seconds": (_count, "wanted a whole number of seconds"),
@@ -223,6 +240,20 @@ READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "retention_days": (_whole, "wanted a whole number of days, 0 for ever"),
     "hot_hours": (_count, "wanted a whole number of hours"),
 }
+
+
+def _from_file(variable: str, text: str | None, path: Path) -> str:
+    """The secret that `path` holds, without the line's end."""
+    if text is not None:
+        raise ValueError(f"{variable} and {variable}_FILE are both set: wanted one of them")
+    try:
+        found = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise ValueError(f"{variable}_FILE is {str(path)!r}, which cannot be read: {why}") from None
+    if not found:
+        raise ValueError(f"{variable}_FILE is {str(path)!r}, which is empty: wanted the secret")
+    return found
 
 
 def _read(variable: str, setting: str, text: str) -> Any:

@@ -12,6 +12,7 @@ from data import tables
 from data.database import connect
 from data.rows import Written
 from data.store_alerts import AlertRows, Detection, delete_alerts
+from data.store_audit import AuditRows
 from data.store_changes import ChangeRows, delete_changes
 from data.store_detected import DetectedRows, delete_detected
 from data.store_forecasts import ForecastRows
@@ -44,6 +45,7 @@ class Store(
     MaintenanceRows,
     ChangeRows,
     KeyRows,
+    AuditRows,
     ReplayRows,
 ):
     """All rows of all desks behind one database URL.

@@ -1,8 +1,9 @@
 """The store's API keys, and the leases by which one process does what only one may do."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 
 from data import tables
 from data.keys import ApiKey
@@ -14,10 +15,8 @@ class KeyRows(Rows):
 
     def put_key(self, key: ApiKey) -> None:
         """Store a new key. One that is there stays as it is: a key can only be revoked."""
-        row = row_of(tables.keys, key)
-        row |= {name: sorted(row[name]) for name in ("scopes", "desks")}
         with self.engine.begin() as connection:
-            connection.execute(insert(connection, tables.keys).on_conflict_do_nothing(), row)
+            connection.execute(insert(connection, tables.keys).on_conflict_do_nothing(), _row(key))
 
     def key(self, id: str) -> ApiKey | None:
         """The key of this id, revoked or not; None where there is none."""
@@ -33,6 +32,19 @@ class KeyRows(Rows):
         live = update(tables.keys).where(columns.id == id, columns.revoked_at.is_(None))
         with self.engine.begin() as connection:
             return connection.execute(live.values(revoked_at=at)).rowcount == 1
+
+    def rotate_key(self, old: str, new: ApiKey, until: datetime) -> bool:
+        """Store `new` and let `old` end at `until` at the latest; False where `old` is over."""
+        columns, row = tables.keys.columns, _row(new)
+        now = new.created_at
+        holds = and_(columns.id == old, columns.revoked_at.is_(None), _later(columns, now))
+        shortened = and_(columns.id == old, _later(columns, until))
+        with self.engine.begin() as connection:
+            if connection.execute(select(columns.id).where(holds)).first() is None:
+                return False
+            connection.execute(insert(connection, tables.keys), row)
+            connection.execute(update(tables.keys).where(shortened).values(expires_at=until))
+            return True
 
     def take_lease(self, name: str, holder: str, now: datetime, seconds: float) -> bool:
         """Take or renew a lease for `seconds`; False while another holder's has not expired."""
@@ -56,6 +68,16 @@ class KeyRows(Rows):
         query = select(tables.keys).where(*which).order_by(columns.created_at, columns.id)
         with self.reading.connect() as connection:
             return [_read_key(dict(row)) for row in connection.execute(query).mappings()]
+
+
+def _later(columns: Any, at: datetime) -> ColumnElement[bool]:
+    """Whether a key would hold beyond `at`."""
+    return or_(columns.expires_at.is_(None), columns.expires_at > at)
+
+
+def _row(key: ApiKey) -> Row:
+    row = row_of(tables.keys, key)
+    return row | {name: sorted(row[name]) for name in ("scopes", "desks")}
 
 
 def _read_key(row: Row) -> ApiKey:

@@ -252,5 +252,13 @@ keys = Table(
     *_key("id"),
     *_columns(Text, "secret_sha256", "note"),
     *_columns(Names, "scopes", "desks"),
-    *_columns(UtcTime, "created_at", "revoked_at"),
+    *_columns(UtcTime, "created_at", "revoked_at", "expires_at"),
+    Column("rate", Double),
+)
+audit_log = Table(
+    "audit_log",
+    meta,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at", UtcTime),
+    *_columns(Text, "who", "what", "desk", "subject"),
 )

@@ -111,7 +111,9 @@ def judged(request: Request, action: str) -> Response:
     if not visitor.may_act:
         raise HTTPException(403, "This key may look, not act. Sign in with a key of scope admin.")
     found = alert_of(request, office, visitor)
-    office.store().judge_alert(found.id, ACTIONS[action], by=visitor.name, at=office.now())
+    store, now = office.store(), office.now()
+    store.judge_alert(found.id, ACTIONS[action], by=visitor.name, at=now)
+    store.log(now, visitor.name, f"alert {ACTIONS[action]}", found.desk, found.id)
     return RedirectResponse(f"/ops/alerts/{found.id}", 303)
 
 

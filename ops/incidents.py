@@ -250,6 +250,8 @@ def done(request: Request, fields: dict[str, str], ids: list[str]) -> Response:
         goal = regroup(office, visitor, one, action, fields, ids)
     except ValueError as error:
         raise HTTPException(422, f"{error}.") from error
+    touched = dict.fromkeys([one.id, goal, *([fields["with"]] if action == "merge" else [])])
+    office.store().log(office.now(), visitor.name, f"incident {action}", one.desk, *touched)
     return RedirectResponse(f"/ops/incidents/{goal}", 303)
 
 

@@ -42,7 +42,9 @@ def muted(request: Request, lasts: str) -> Response:
         )
     except ValueError as error:  # an alert of hundreds of series
         raise HTTPException(422, f"{error}. Use forewarn maintenance add with a glob.") from error
-    office.store().put_maintenance(one)
+    store = office.store()
+    store.put_maintenance(one)
+    store.log(now, visitor.name, "maintenance planned", one.desk, one.id)
     return RedirectResponse(f"/ops/alerts/{alert.id}", 303)
 
 
@@ -72,5 +74,7 @@ def ended(request: Request) -> Response:
     known = office.store().maintenance(id) if id.isprintable() else None
     if known is None or not visitor.sees(known.desk):
         raise HTTPException(404, "No maintenance has this id on your desks.")
-    office.store().remove_maintenance(id, office.now())
+    store, now = office.store(), office.now()
+    if store.remove_maintenance(id, now):
+        store.log(now, visitor.name, "maintenance ended", known.desk, id)
     return RedirectResponse("/ops/status#maintenance", 303)

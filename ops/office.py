@@ -74,15 +74,15 @@ def visitor_of(request: Request) -> Visitor:
     session = session_of(request)
     if session.key_id:
         key = office_of(request).store().key(session.key_id)
-        if key is not None and may_look(key):
+        if key is not None and may_look(key, office_of(request).now()):
             return Visitor(key.id, key.desks, ACT_SCOPE in key.scopes, is_signed_in=True)
     elif request.state.is_open:
         return MACHINE
     raise HTTPException(401, "Sign in to see this page.")
 
 
-def may_look(key: ApiKey) -> bool:
-    return key.revoked_at is None and not key.scopes.isdisjoint({"read", "admin"})
+def may_look(key: ApiKey, now: datetime) -> bool:
+    return key.holds(now) and not key.scopes.isdisjoint({"read", "admin"})
 
 
 async def checked_form(request: Request) -> dict[str, str]:

@@ -82,7 +82,9 @@ ROUTES = [
 def told(request: Request, error: HTTPException) -> Response:
     if error.status_code == 401:
         return to_sign_in(request)
-    return failed(request, error.status_code, error.detail)
+    answer = failed(request, error.status_code, error.detail)
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 def to_sign_in(request: Request) -> Response:

@@ -13,7 +13,7 @@ from ops.sessions import COOKIE
 
 OURS = re.compile(r"/ops/[\w./?=&%+-]*")
 HOME = "/ops/alerts"
-UNKNOWN = "This key is unknown or has been revoked. A key looks like 1a2b3c.longsecret."
+UNKNOWN = "This key is unknown, expired or revoked. A key looks like 1a2b3c.longsecret."
 NO_LOOK = "This key may not read alerts. Make one with `forewarn keys create --scope read`."
 
 
@@ -29,8 +29,9 @@ async def sign_in(request: Request) -> Response:
 def signed_in(request: Request, fields: dict[str, str]) -> Response:
     office, goal = office_of(request), inward(fields.get("next"))
     token = fields.get("key", "").strip()
-    key = verify(token, office.store().key) if token.isprintable() else None
-    if key is None or not may_look(key):
+    now = office.now()
+    key = verify(token, office.store().key, now) if token.isprintable() else None
+    if key is None or not may_look(key, now):
         fault = UNKNOWN if key is None else NO_LOOK
         return rendered(request, "login.html", status=401, fault=fault, next=goal)
     # A new session: one that somebody planted before the sign-in is worth nothing after it.

@@ -10,6 +10,7 @@ import typer
 from data.settings import Settings, variable_of
 from pipelines.commands import (
     audit,
+    audit_log,
     delivery,
     detection,
     detectors,
@@ -47,6 +48,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(upkeep.erase, name="erase")
 for command in (
     audit.audit,
+    audit_log.audit_log,
     models.train,
     models.score,
     similar.similar,

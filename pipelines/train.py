@@ -21,7 +21,7 @@ from models.head import Features, held_out
 from models.learning import LEAST, Point, learning_curve
 from models.matrix import Matrix
 from models.triage import Triage
-from pipelines import gate, model_card, priority, tiers
+from pipelines import audit_trail, gate, model_card, priority, tiers
 from pipelines.columns import TEXTS
 from pipelines.console import Report, Step, quiet, silent
 from pipelines.dataset import REQUESTER, Dataset, Unlabelled, from_file, from_store, with_loose
@@ -170,7 +170,12 @@ def train(
     )
     sizes = len(parts.train), len(parts.test)
     report = TrainingReport(version, measured, *sizes, parts.how, notes, False)
-    return through_gate(report, registry, home, step) if promoted else report
+    if promoted:
+        report = through_gate(report, registry, home, step)
+    if report.promoted:
+        subject = f"{name} version {version.number}"
+        audit_trail.log(place.store, audit_trail.PROMOTED, place.settings.desk, subject)
+    return report
 
 
 def through_gate(

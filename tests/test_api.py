@@ -510,6 +510,7 @@ def test_openapi_names_every_route_and_loads_nothing_from_elsewhere(client):
         "/api/v1/write",
         "/v1/maintenance",
         "/v1/maintenance/{id}",
+        "/v1/audit-log",
         "/healthz",
         "/readyz",
         "/metrics",

@@ -16,7 +16,7 @@ def issued():
 
 def test_token_opens_its_own_key(issued):
     key, token = issued
-    assert verify(token, {key.id: key}.get) == key
+    assert verify(token, {key.id: key}.get, NOW) == key
     assert (key.scopes, key.desks) == ({"read", "score"}, {"it"})
     assert (key.created_at, key.note) == (NOW, "for the tests")
 
@@ -36,25 +36,25 @@ def test_no_two_keys_are_alike():
 @pytest.mark.parametrize("change", ["", ".", "x", "\ud800", "é"], ids=repr)
 def test_wrong_secret_is_refused(issued, change):
     key, token = issued
-    assert verify(token + change if change else key.id + ".", {key.id: key}.get) is None
+    assert verify(token + change if change else key.id + ".", {key.id: key}.get, NOW) is None
 
 
 @pytest.mark.parametrize("token", ["", ".", "nobody", "nobody.", "nobody.guess", "a.b.c"])
 def test_unknown_or_malformed_token_is_refused(issued, token):
     key, _ = issued
-    assert verify(token, {key.id: key}.get) is None
+    assert verify(token, {key.id: key}.get, NOW) is None
 
 
 def test_secret_of_another_key_is_refused(issued):
     key, _ = issued
     other, token = new_key(["admin"], ["*"], NOW)
     borrowed = key.id + "." + token.partition(".")[2]
-    assert verify(borrowed, {key.id: key, other.id: other}.get) is None
+    assert verify(borrowed, {key.id: key, other.id: other}.get, NOW) is None
 
 
 def test_revoked_key_is_refused(issued):
     key, token = issued
-    assert verify(token, {key.id: replace(key, revoked_at=NOW)}.get) is None
+    assert verify(token, {key.id: replace(key, revoked_at=NOW)}.get, NOW) is None
 
 
 @pytest.mark.parametrize(

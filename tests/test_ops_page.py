@@ -106,7 +106,7 @@ def test_after_signing_in_nobody_is_led_away(browser, store, goal):
 def test_a_wrong_key_is_told_and_not_repeated(browser, token):
     answer = sign_in(browser, token)
     assert answer.status_code == 401
-    assert "unknown or has been revoked" in answer.text
+    assert "unknown, expired or revoked" in answer.text
     assert "alert(1)" not in answer.text
 
 

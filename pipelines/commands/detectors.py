@@ -82,10 +82,13 @@ def promote(
     Example: forewarn detectors promote 3
     """
     from pipelines import console, detectors
+    from pipelines.audit_trail import FORCED, PROMOTED, log, named
     from pipelines.workspace import workspace
 
-    with workspace(settings_of(context)) as place:
+    settings = settings_of(context)
+    with workspace(settings) as place:
         now = detectors.promote(place, place.registry(), version, force)
+        log(place.store, PROMOTED if force is None else FORCED, settings.desk, named(now))
     console.out.print(f"{now.name} version {now.version} is in force from the next look on")
 
 
@@ -93,9 +96,11 @@ def promote(
 def rollback(context: typer.Context) -> None:
     """Put in force again what was before."""
     from pipelines import console, detectors
+    from pipelines.audit_trail import ROLLED_BACK, log, named
     from pipelines.workspace import workspace
 
     settings = settings_of(context)
     with workspace(settings) as place:
         now = detectors.rollback(place.registry(), settings.home, settings.desk)
+        log(place.store, ROLLED_BACK, settings.desk, named(now))
     console.out.print(f"{now.name} version {now.version} is in force again from the next look on")

@@ -6,7 +6,6 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from pipelines.commands.maintenance import user
 from pipelines.commands.shared import settings_of
 
 if TYPE_CHECKING:
@@ -126,12 +125,14 @@ def merge(
 ) -> None:
     """Put the alerts of another incident into this one. The next time they are joined sooner."""
     from models import incident_acts
+    from pipelines.audit_trail import log
     from pipelines.console import out
     from pipelines.workspace import workspace
 
     with workspace(settings_of(context)) as place:
         one, another = called(place, incident), called(place, other)
         whole = incident_acts.merge(place.store, one, another, *signed(place))
+        log(place.store, "incident merge", one.desk, one.id, another.id)
     out.print(f"{another.id} is now a part of {one.id}: {whole.why}", markup=False)
 
 
@@ -143,29 +144,35 @@ def split(
 ) -> None:
     """Make some of its alerts an incident of their own. The next time they stay apart."""
     from models import incident_acts
+    from pipelines.audit_trail import log
     from pipelines.console import out
     from pipelines.workspace import workspace
 
     with workspace(settings_of(context)) as place:
         one = called(place, incident)
         new = incident_acts.split_off(place.store, one, alerts, *signed(place))
+        log(place.store, "incident split", one.desk, one.id, new.id)
     out.print(f"{new.id} is new: {new.why}", markup=False)
 
 
 def act(context: typer.Context, id: str, action: str, cause: str = "", fix: str = "") -> None:
     """Say of an incident what became of it."""
     from models.incident_acts import Act, say
+    from pipelines.audit_trail import log, user
     from pipelines.console import out
     from pipelines.workspace import workspace
 
     with workspace(settings_of(context)) as place:
         said = Act(action, user(), datetime.now(UTC), cause, fix)
         now = say(place.store, called(place, id), said)
+        log(place.store, f"incident {action}", now.desk, now.id)
     out.print(f"{now.id} is {now.state}: {now.title}", markup=False)
 
 
 def signed(place: "Workspace") -> tuple[str, datetime, ZoneInfo]:
     """Who does something, when, and by whose clock it is told."""
+    from pipelines.audit_trail import user
+
     return user(), datetime.now(UTC), ZoneInfo(place.settings.timezone)
 
 

@@ -1,7 +1,5 @@
 """`forewarn maintenance`: times in which nobody is woken and nothing is learnt."""
 
-import os
-import pwd
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -53,6 +51,7 @@ def add(
     --series 'checkout_*' --every week --note "Database upgrade"
     """
     from data.maintenance import new_maintenance
+    from pipelines.audit_trail import log, user
     from pipelines.console import out
     from pipelines.windows import check_series
     from pipelines.workspace import workspace
@@ -73,6 +72,7 @@ def add(
     with workspace(settings) as place:
         check_series(place, planned.series)
         place.store.put_maintenance(planned)
+        log(place.store, "maintenance planned", planned.desk, planned.id)
     out.print(
         f"Maintenance {planned.id}, {span_told(planned, zone)}: {meant(planned)}", markup=False
     )
@@ -108,6 +108,7 @@ def remove(
     context: typer.Context, id: Annotated[str, typer.Argument(help="As `list` shows it.")]
 ) -> None:
     """End a maintenance now, or call it off. What it has covered stays unlearnt."""
+    from pipelines.audit_trail import log
     from pipelines.console import out
     from pipelines.workspace import workspace
 
@@ -117,15 +118,8 @@ def remove(
         mine = known is not None and known.desk == settings.desk
         if not mine or not place.store.remove_maintenance(id, datetime.now(UTC)):
             raise LookupError(f"no maintenance {id!r} goes on or is to come; `list` shows all")
+        log(place.store, "maintenance ended", settings.desk, id)
     out.print(f"Maintenance {id} holds no more")
-
-
-def user() -> str:
-    """Who is at the command line."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # in a container there may be nobody by that number
-        return f"user {os.getuid()}"
 
 
 def moment(option: str, text: str, zone: ZoneInfo) -> datetime:

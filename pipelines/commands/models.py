@@ -181,6 +181,7 @@ def promote(
     It is refused if it is no better than the commonest label, or worse than what is served.
     """
     from pipelines import models
+    from pipelines.audit_trail import FORCED, PROMOTED, log, named
     from pipelines.console import out
     from pipelines.workspace import model_name, workspace
 
@@ -189,6 +190,7 @@ def promote(
     with workspace(settings) as place:
         registry = place.registry()
         now = models.promote(registry, settings.home, name, version, force=force, tell=told.append)
+        log(place.store, PROMOTED if force is None else FORCED, settings.desk, named(now))
     for warning in told:
         out.print(f"Note: {warning}", markup=False)
     out.print(f"{now.name} version {now.version} is served")
@@ -235,10 +237,12 @@ def compare(
 def rollback(context: typer.Context) -> None:
     """Serve again what was served before, one step back."""
     from pipelines import models
+    from pipelines.audit_trail import ROLLED_BACK, log, named
     from pipelines.console import out
     from pipelines.workspace import model_name, workspace
 
     settings = settings_of(context)
     with workspace(settings) as place:
         now = models.rollback(place.registry(), settings.home, model_name(settings.desk))
+        log(place.store, ROLLED_BACK, settings.desk, named(now))
     out.print(f"{now.name} version {now.version} is served again")

@@ -1,5 +1,6 @@
 """What several commands need."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +23,9 @@ Flow = Annotated[
     bool,
     typer.Option("--flow", help="Run as a Prefect flow, even where PREFECT_API_URL is not set."),
 ]
+
+
+LONGEST = timedelta(days=36_525)
 
 
 def settings_of(context: typer.Context) -> Settings:
@@ -77,6 +81,27 @@ def say_ingested(what: str, done: "Ingested") -> None:
             out.print(f"  They stand, masked, in {relative(done.rejects_path)}")
     for reason, n in done.left_out.most_common(3):
         out.print(f"  {n:,} values left out, their rows kept: {reason}", markup=False)
+
+
+def span(option: str, text: str) -> timedelta:
+    """A time span as it is typed.
+
+    >>> span("--overlap", "1d12h").total_seconds() / 3600
+    36.0
+    >>> span("--expires", "soon")
+    Traceback (most recent call last):
+    ...
+    ValueError: --expires: wanted a time span such as 90s, 30m, 12h, 7d or 4w, got 'soon'
+    """
+    from data.sources.prometheus import seconds_of
+
+    try:
+        seconds = seconds_of(text)
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from None
+    if seconds > LONGEST.total_seconds():  # beyond lies the end of what a date can say
+        raise ValueError(f"{option} wants a hundred years at most, got {text}")
+    return timedelta(seconds=seconds)
 
 
 def relative(path: Path | None) -> str:
