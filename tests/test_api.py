@@ -481,6 +481,7 @@ def test_openapi_names_every_route_and_loads_nothing_from_elsewhere(client):
     told = client.get("/openapi.json").json()
     assert set(told["paths"]) == {
         "/v1/tickets/score",
+        "/v1/tickets/score:batch",
         "/v1/tickets/{source}/{external_id}/similar",
         "/v1/models",
         "/invocations",
