@@ -413,6 +413,13 @@ def keep_topics(connection: Connection) -> None:
     meta.create_all(connection, checkfirst=False)
 
 
+def order_updates(connection: Connection) -> None:
+    """How new what is known of a ticket is, where its own system says so."""
+    meta = MetaData()
+    Table("ticket_updates", meta, *_ticket_key(), _time("at"))
+    meta.create_all(connection, checkfirst=False)
+
+
 MIGRATIONS: list[Migration] = [
     create_store_tables,
     create_history_tables,
@@ -429,4 +436,5 @@ MIGRATIONS: list[Migration] = [
     join_alerts,
     keep_attributes,
     keep_topics,
+    order_updates,
 ]
