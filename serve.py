@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from api import (
     alerts,
     changes,
+    desks,
     forecasts,
     health,
     incidents,
@@ -59,6 +60,7 @@ def create_app(
     ours = (
         native,
         tickets,
+        desks,
         similar,
         alerts,
         incidents,

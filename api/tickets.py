@@ -196,15 +196,21 @@ def ticket_of(
 def stored(
     service: Service, desk: str, tickets: Sequence[Ticket]
 ) -> tuple[Any, Champion | None, list[dict[str, dict[str, Any]]]]:
-    """Store first, then score, then keep which version said what."""
-    store = service.store()
-    written = store.put_tickets(tickets)
+    """Store first, then score."""
+    written = service.store().put_tickets(tickets)
+    return written, *said_of(service, desk, tickets)
+
+
+def said_of(
+    service: Service, desk: str, tickets: Sequence[Ticket]
+) -> tuple[Champion | None, list[dict[str, dict[str, Any]]]]:
+    """Score tickets that are in the store, then keep which version said what."""
     champion = service.champions.get(desk)
-    if champion is None:
-        return written, None, [{} for _ in tickets]
+    if champion is None or not tickets:
+        return champion, [{} for _ in tickets]
     columns = fields_of(tickets, champion.triage.features.columns)
     found = answered(service, champion, columns, None, None)
-    store.put_predictions(
+    service.store().put_predictions(
         [
             prediction
             for ticket, one in zip(tickets, found, strict=True)
@@ -215,7 +221,7 @@ def stored(
         decisions = [one.targets[target]["decision"] for one in found]
         service.figures.count_decisions(desk, target, decisions)
     service.figures.count_tiers(desk, (one.tier for one in found))
-    return written, champion, [one.targets for one in found]
+    return champion, [one.targets for one in found]
 
 
 def predictions_of(

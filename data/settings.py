@@ -158,6 +158,8 @@ class Settings:
     webhook_url: str = field(default="", repr=False)
     webhook_secret: str = field(default="", repr=False)
     external_url: str = ""
+    zendesk_secret: str = field(default="", repr=False)
+    jira_secret: str = field(default="", repr=False)
     log_level: str = "INFO"
     prefect_api_url: str = ""
 
@@ -191,7 +193,8 @@ def variable_of(setting: str) -> str:
 
 
 # These hold passwords or tokens, which no message may repeat.
-SECRET = {"database_url", "alertmanager_url", "webhook_url", "webhook_secret"}
+SECRET = {"database_url", "alertmanager_url", "webhook_url", "webhook_secret", "zendesk_secret",
+          "jira_secret"}  # fmt: skip
 READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "home": (Path, ""),
     "desk": (_name, ""),
