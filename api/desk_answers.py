@@ -23,10 +23,11 @@ UNSAFE = re.compile(r"[\W_]+")
 def for_zendesk(targets: Targets) -> dict[str, Any]:
     """The body of a PUT to /api/v2/tickets/{id}.json.
 
-    >>> for_zendesk({"priority": {"label": "P2", "probability": 0.97, "decision": "auto"},
-    ...              "category": {"label": "Network/VPN", "probability": 0.6, "decision": "suggest"}})
-    {'ticket': {'priority': 'high', 'tags': ['priority_confidence__high', 'category__network_vpn', \
-'category_confidence__medium']}}
+    >>> category = {"label": "Network/VPN", "probability": 0.6, "decision": "suggest"}
+    >>> for_zendesk({"category": category})
+    {'ticket': {'tags': ['category__network_vpn', 'category_confidence__medium']}}
+    >>> for_zendesk({"priority": {"label": "P2", "probability": 0.97, "decision": "auto"}})
+    {'ticket': {'priority': 'high', 'tags': ['priority_confidence__high']}}
     """
     written = levels(targets, zendesk.SCALES)
     return {"ticket": {**written, "tags": tags(targets, written)}}

@@ -1,4 +1,4 @@
-"""Help desks' own systems: their webhooks are taken, stored, scored, and answered in their words."""
+"""Help desks' own systems: their webhooks are stored, scored, and answered in their words."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -81,8 +81,7 @@ async def take_zendesk(
     request: Request, service: Served, desk: DeskPath, answer: Answer = None
 ) -> JsonResponse:
     """A ticket event of Zendesk's, or a trigger's ticket; signed, or with a key."""
-    taken = await take(request, service, desk, ZENDESK)
-    return native(request, desk, taken) if answer else in_words(taken, ZENDESK)
+    return await answered(request, service, desk, ZENDESK, answer)
 
 
 @router.post("/v1/desks/{desk}/servicenow", openapi_extra=BODY)
@@ -90,8 +89,7 @@ async def take_servicenow(
     request: Request, service: Served, desk: DeskPath, answer: Answer = None
 ) -> JsonResponse:
     """One or several records of ServiceNow's Table API."""
-    taken = await take(request, service, desk, SERVICENOW)
-    return native(request, desk, taken) if answer else in_words(taken, SERVICENOW)
+    return await answered(request, service, desk, SERVICENOW, answer)
 
 
 @router.post("/v1/desks/{desk}/jira", openapi_extra=BODY)
@@ -99,8 +97,7 @@ async def take_jira(
     request: Request, service: Served, desk: DeskPath, answer: Answer = None
 ) -> JsonResponse:
     """An issue of Jira's; signed, or with a key."""
-    taken = await take(request, service, desk, JIRA)
-    return native(request, desk, taken) if answer else in_words(taken, JIRA)
+    return await answered(request, service, desk, JIRA, answer)
 
 
 @router.post("/v1/desks/{desk}/freshservice", openapi_extra=BODY)
@@ -108,8 +105,7 @@ async def take_freshservice(
     request: Request, service: Served, desk: DeskPath, answer: Answer = None
 ) -> JsonResponse:
     """A ticket of Freshservice's or Freshdesk's."""
-    taken = await take(request, service, desk, FRESHSERVICE)
-    return native(request, desk, taken) if answer else in_words(taken, FRESHSERVICE)
+    return await answered(request, service, desk, FRESHSERVICE, answer)
 
 
 @router.post("/v1/desks/{desk}/events", openapi_extra=BODY)
@@ -119,6 +115,13 @@ async def take_events(
     """CloudEvents with tickets in them, answered by an event each."""
     taken = await take(request, service, desk, EVENTS)
     return native(request, desk, taken) if answer else as_events(request, service, desk, taken)
+
+
+async def answered(
+    request: Request, service: Service, desk: str, system: System, answer: str | None
+) -> JsonResponse:
+    taken = await take(request, service, desk, system)
+    return native(request, desk, taken) if answer else in_words(taken, system)
 
 
 async def take(request: Request, service: Service, desk: str, system: System) -> Taken:
