@@ -3,6 +3,7 @@
 import base64
 import hmac
 import json
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import serve
-from api import desk_answers
+from api import desk_answers, signatures
 from data.settings import Settings
 from data.sources import cloudevents, freshservice, jira, servicenow, zendesk
 from data.sources.desk_ticket import HIGH, LOW, MEDIUM
@@ -279,17 +280,13 @@ OBJECTS = st.dictionaries(NAMES, JSON, min_size=1, max_size=8)
 @pytest.mark.parametrize("reader", READERS)
 @given(body=OBJECTS | JSON)
 def test_whatever_json_comes_is_read_or_refused(reader, body):
-    try:
-        tickets = READERS[reader](body)
-    except ValueError as refused:
-        assert "wanted" in str(refused)
-    else:
-        assert all(ticket.external_id and ticket.source for ticket in tickets)
+    with suppress(ValueError):
+        assert all(ticket.external_id and ticket.source for ticket in READERS[reader](body))
 
 
 @given(st.text() | st.text(alphabet="<>!-[]/&;#xp =\"'"))
 def test_any_text_can_pass_for_html(html):
-    assert "\0" in html or isinstance(text_of(html), str)
+    assert "\n\n" not in text_of(html)
 
 
 # What is answered
@@ -383,7 +380,6 @@ def stored(home, source, external_id, desk="default"):
         return place.store.ticket(desk, source, external_id)
 
 
-CONFIDENT = [f"{name}_confidence__high" for name in TARGETS]
 TAGS = [
     "category__network_vpn", "category_confidence__high", "priority_confidence__high",
     "impact__1_high", "impact_confidence__high", "urgency__2_medium", "urgency_confidence__high",
@@ -551,14 +547,15 @@ def test_zendesk_signs_and_needs_no_key_and_what_it_repeats_is_stored_once(home)
         assert place.store.counts("default")["tickets"] == 1
 
 
-def test_the_signature_is_the_one_that_zendesk_documents():
-    """The example of its own documentation."""
-    digest = hmac.digest(
-        b"HRkRd4BeOAoUkfZr-mhauJT64rvBASlJRoIyPsd3zeA=",
-        b"2021-07-25T10:00:00Z" + b'{"say": "hello"}',
-        "sha256",
-    )
-    assert len(digest) == 32
+def test_a_signature_is_of_the_stamp_and_then_the_body():
+    """Worked out once by other means: openssl dgst -sha256 -hmac KEY -binary | base64."""
+    settings = Settings(zendesk_secret="HRkRd4BeOAoUkfZr-mhauJT64rvBASlJRoIyPsd3zeA=")
+    headers = {
+        signatures.ZENDESK: "Rry/4TtIdFyawtXXp8QdI6tlAUUQ/5kL1OTp5qo/ZIk=",
+        signatures.ZENDESK_AT: "2021-07-25T10:00:00Z",
+    }
+    now = utc("2021-07-25T10:04:00")
+    assert signatures.by_zendesk(settings, headers, b'{"say": "hello"}', now)
 
 
 FORGED = {
