@@ -207,12 +207,19 @@ def ticket_of(
 async def stored(
     service: Service, desk: str, tickets: Sequence[Ticket]
 ) -> tuple[Any, Champion | None, list[dict[str, dict[str, Any]]]]:
-    """Store first, then score, then keep which version said what."""
-    in_thread, store = anyio.to_thread.run_sync, await anyio.to_thread.run_sync(service.store)
-    written = await in_thread(store.put_tickets, tickets)
+    """Store first, then score."""
+    store = await anyio.to_thread.run_sync(service.store)
+    written = await anyio.to_thread.run_sync(store.put_tickets, tickets)
+    return written, *await said_of(service, desk, tickets)
+
+
+async def said_of(
+    service: Service, desk: str, tickets: Sequence[Ticket]
+) -> tuple[Champion | None, list[dict[str, dict[str, Any]]]]:
+    """Score tickets that are in the store, then keep which version said what."""
     champion = service.champions.get(desk)
-    if champion is None:
-        return written, None, [{} for _ in tickets]
+    if champion is None or not tickets:
+        return champion, [{} for _ in tickets]
     columns = fields_of(tickets, champion.triage.features.columns)
     found = await scored_by(service, champion, columns)
     said = [
@@ -220,8 +227,8 @@ async def stored(
         for ticket, one in zip(tickets, found, strict=True)
         for prediction in predictions_of(ticket, one, champion, service.now())
     ]
-    await in_thread(store.put_predictions, said)
-    return written, champion, [one.targets for one in found]
+    await anyio.to_thread.run_sync(service.store().put_predictions, said)
+    return champion, [one.targets for one in found]
 
 
 def predictions_of(

@@ -451,6 +451,13 @@ APPEND_ONLY = {
 }
 
 
+def order_updates(connection: Connection) -> None:
+    """How new what is known of a ticket is, where its own system says so."""
+    meta = MetaData()
+    Table("ticket_updates", meta, *_ticket_key(), _time("at"))
+    meta.create_all(connection, checkfirst=False)
+
+
 MIGRATIONS: list[Migration] = [
     create_store_tables,
     create_history_tables,
@@ -469,4 +476,5 @@ MIGRATIONS: list[Migration] = [
     keep_topics,
     limit_keys,
     keep_audit_log,
+    order_updates,
 ]

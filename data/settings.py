@@ -162,6 +162,8 @@ class Settings:
     webhook_url: str = field(default="", repr=False)
     webhook_secret: str = field(default="", repr=False)
     external_url: str = ""
+    zendesk_secret: str = field(default="", repr=False)
+    jira_secret: str = field(default="", repr=False)
     log_level: str = "INFO"
     prefect_api_url: str = ""
 
@@ -208,6 +210,8 @@ SECRET = {
     "alertmanager_url",
     "webhook_url",
     "webhook_secret",
+    "zendesk_secret",
+    "jira_secret",
 }
 READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "home": (Path, ""),

@@ -21,7 +21,8 @@ from data.store_keys import KeyRows
 from data.store_maintenance import MaintenanceRows, delete_maintenance
 from data.store_outbox import OutboxRows
 from data.store_replays import ReplayRows
-from data.store_tickets import TicketRows, delete_orphans, delete_tickets
+from data.store_tickets import delete_orphans, delete_tickets
+from data.store_updates import UpdateRows, forget_updates
 
 __all__ = ["Detection", "Store", "Written"]
 
@@ -36,7 +37,7 @@ COUNTED = (
 
 
 class Store(
-    TicketRows,
+    UpdateRows,
     HandlingRows,
     AlertRows,
     DetectedRows,
@@ -96,6 +97,7 @@ class Store(
                 delete_changes(connection, desk, before),
                 delete_detected(connection, desk, before),
             ]
+            forget_updates(connection, desk, before)
         names = dict.fromkeys(name for one in gone for name in one)
         return {name: sum(one.get(name, 0) for one in gone) for name in names}
 

@@ -53,8 +53,8 @@ class TicketRows(Rows):
 
     def put_tickets(self, tickets: Sequence[Ticket]) -> Written:
         """Store tickets with their texts masked; a poorer copy blanks nothing that is known."""
-        masked = [_masked(ticket) for ticket in tickets]
-        return self.put(tables.tickets, masked, _merge_tickets, _number_changes)
+        kept = [masked(ticket) for ticket in tickets]
+        return self.put(tables.tickets, kept, merge_tickets, number_changes)
 
     def tickets(
         self, desk: str, *, since: datetime | None = None, until: datetime | None = None
@@ -214,10 +214,7 @@ class TicketRows(Rows):
     def erase_ticket(self, desk: str, source: str, external_id: str) -> dict[str, int]:
         """Delete a ticket and all that was said of it; how many rows of each table went."""
         with self.engine.begin() as connection:
-            return {
-                table.name: _delete(connection, table, _ticket_is(table, desk, source, external_id))
-                for table in (*SAID, tables.tickets)
-            }
+            return delete_ticket(connection, desk, source, external_id)
 
     def erase_requester(self, desk: str, requester_hash: str) -> dict[str, int]:
         """Delete a requester's tickets and all that was said of them; rows gone by table."""
@@ -237,6 +234,16 @@ def _labelled(desk: str, target: str, since: datetime, until: datetime) -> Selec
         .where(ticket.desk == desk, *window(ticket.opened_at, since, until))
         .order_by(ticket.opened_at, ticket.source, ticket.external_id, said.scored_at)
     )
+
+
+def delete_ticket(
+    connection: Connection, desk: str, source: str, external_id: str
+) -> dict[str, int]:
+    """Delete a ticket and all that was said of it; how many rows of each table went."""
+    return {
+        table.name: _delete(connection, table, _ticket_is(table, desk, source, external_id))
+        for table in (*SAID, tables.tickets)
+    }
 
 
 def delete_tickets(connection: Connection, which: ColumnElement[bool]) -> dict[str, int]:
@@ -267,7 +274,7 @@ def _among(table: Table, desk: str, keys: Sequence[Key]) -> ColumnElement[bool]:
     return among([table.c[name] for name in TICKET_KEY], [(desk, *key) for key in keys])
 
 
-def _number_changes(connection: Connection, rows: Sequence[Row]) -> None:
+def number_changes(connection: Connection, rows: Sequence[Row]) -> None:
     """Number these tickets behind all others of their desks: nobody else writes meanwhile."""
     last = tables.last_changes
     query = select(last.c.desk, last.c.number).where(last.c.desk.in_({row["desk"] for row in rows}))
@@ -286,7 +293,8 @@ def _of_ticket(table: Table, which: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists().where(*same, which)
 
 
-def _masked(ticket: Ticket) -> Ticket:
+def masked(ticket: Ticket) -> Ticket:
+    """The ticket as it may be stored."""
     texts = {name: mask(_storable(getattr(ticket, name))) for name in TEXTS}
     return replace(ticket, **texts, attributes=storable_attributes(ticket.attributes))
 
@@ -296,7 +304,8 @@ def _storable(text: str) -> str:
     return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
-def _merge_tickets(known: Row, came: Row) -> Row:
+def merge_tickets(known: Row, came: Row) -> Row:
+    """What is known, and over it what came, where it says anything."""
     kept = {name: known[name] if value in (None, "") else value for name, value in came.items()}
     for name in ("labels", "attributes"):
         kept[name] = {**known[name], **{key: said for key, said in came[name].items() if said}}

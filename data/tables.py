@@ -115,6 +115,9 @@ tickets = Table(
 changes = Table(
     "ticket_changes", meta, *_key("desk", "source", "external_id"), Column("number", BigInteger)
 )
+updates = Table(
+    "ticket_updates", meta, *_key("desk", "source", "external_id"), Column("at", UtcTime)
+)
 last_changes = Table("last_changes", meta, *_key("desk"), Column("number", BigInteger))
 predictions = Table(
     "predictions",
