@@ -34,6 +34,7 @@ from api.metrics_text import Figures
 from api.opened import UNREACHABLE, OpenStore
 from api.samples import Samples
 from api.service import Clock, Service, utc_now
+from api.traffic import Traffic
 from data.settings import Settings
 from ops import page
 
@@ -46,7 +47,8 @@ def create_app(
     indexes = Indexes(settings.home, store, champions)
     figures = Figures()
     samples = Samples(store, settings.home / "history", figures)
-    service = Service(settings, store, champions, indexes, figures, samples, now)
+    traffic = Traffic(store, now)
+    service = Service(settings, store, champions, indexes, figures, samples, traffic, now)
     app = FastAPI(
         title="Forewarn",
         summary="Ticket triage and incident detection",
@@ -80,6 +82,7 @@ def create_app(
         hosts=settings.allowed_hosts,
         open_loopback=settings.open_loopback,
         figures=service.figures,
+        traffic=traffic,
     )
     return app
 
@@ -90,8 +93,9 @@ async def running(service: Service, poll_seconds: float) -> AsyncIterator[None]:
     logs.start(service.settings.log_level)
     await anyio.to_thread.run_sync(open_store, service)
     await anyio.to_thread.run_sync(service.champions.refresh)
+    service.traffic.begin()
     followers = []
-    for followed in (service.champions, service.indexes):
+    for followed in (service.champions, service.indexes, service.traffic):
         followers.append(asyncio.create_task(followed.follow(poll_seconds)))
         followers[-1].add_done_callback(followed.say_stopped)
     try:
@@ -102,6 +106,7 @@ async def running(service: Service, poll_seconds: float) -> AsyncIterator[None]:
         for following in followers:
             following.cancel()
         await asyncio.wait(followers)
+        await anyio.to_thread.run_sync(service.traffic.close)
         service.store.close()
     for following in followers:
         with suppress(asyncio.CancelledError):

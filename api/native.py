@@ -119,6 +119,7 @@ async def score(
         decisions = (found.targets[target]["decision"] for found in results)
         service.figures.count_decisions(desk, target, decisions)
     service.figures.count_tiers(desk, (found.tier for found in results))
+    service.traffic.note(champion, results)
     return JsonResponse(
         {
             "request_id": request_id_of(request),

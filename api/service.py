@@ -15,6 +15,7 @@ from api.metrics_text import Figures
 from api.opened import OpenStore
 from api.problems import Problem
 from api.samples import Samples
+from api.traffic import Traffic
 from data.settings import Settings
 
 NO_MODEL = "no model yet: run `forewarn train FILE --promote`"
@@ -37,6 +38,7 @@ class Service:
     indexes: Indexes
     figures: Figures
     samples: Samples
+    traffic: Traffic
     now: Clock = utc_now
     scoring: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(os.cpu_count() or 1))
     decoding: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))

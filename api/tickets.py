@@ -215,6 +215,7 @@ def stored(
         decisions = [one.targets[target]["decision"] for one in found]
         service.figures.count_decisions(desk, target, decisions)
     service.figures.count_tiers(desk, (one.tier for one in found))
+    service.traffic.note(champion, found)
     return written, champion, [one.targets for one in found]
 
 

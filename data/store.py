@@ -20,6 +20,7 @@ from data.store_keys import KeyRows
 from data.store_maintenance import MaintenanceRows, delete_maintenance
 from data.store_outbox import OutboxRows
 from data.store_replays import ReplayRows
+from data.store_serving import ServingRows
 from data.store_tickets import TicketRows, delete_orphans, delete_tickets
 
 __all__ = ["Detection", "Store", "Written"]
@@ -45,6 +46,7 @@ class Store(
     ChangeRows,
     KeyRows,
     ReplayRows,
+    ServingRows,
 ):
     """All rows of all desks behind one database URL.
 
