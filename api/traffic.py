@@ -104,8 +104,8 @@ class Traffic(Following):
             self._store.say_unreachable(error)
             return
         with self._lock:  # while they were written others may have joined, or pushed them out
-            written = {one.at for one in windows}
-            while self._waiting and self._waiting[0].at in written:
+            written = {(one.process, one.at) for one in windows}
+            while self._waiting and (self._waiting[0].process, self._waiting[0].at) in written:
                 self._waiting.popleft()
 
     def _current(self) -> Counter[Key]:

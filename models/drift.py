@@ -37,9 +37,9 @@ def psi(expected: np.ndarray, actual: np.ndarray) -> float:
 
     >>> usual = np.array([0, 0, 50, 150, 800])
     >>> round(psi(usual, np.array([0, 0, 10, 30, 160])), 3)
-    0.013
+    0.006
     >>> round(psi(usual, np.array([0, 20, 80, 50, 50])), 2)
-    1.72
+    1.94
     >>> psi(usual, np.array([0, 0, 5, 15, 80]))
     nan
 
@@ -97,9 +97,3 @@ def drifts(
             index = psi(histogram(before, target), histogram(now, target))
             found.append(Drift(desk, version, target, index))
     return found
-
-
-def worst(found: list[Drift], desk: str, version: str) -> Drift | None:
-    """The target of a version that moved furthest; one that nothing is known of comes last."""
-    theirs = [one for one in found if (one.desk, one.version) == (desk, version)]
-    return max(theirs, key=lambda one: -1.0 if math.isnan(one.psi) else one.psi, default=None)

@@ -20,13 +20,11 @@ TOLD_STATUSES = ("429", "503", "5xx")
 
 
 class Summary(NamedTuple):
-    """What counts come to. Shares, probabilities and seconds are NaN where nothing was counted."""
+    """What counts come to. The share and seconds are NaN where nothing was counted."""
 
     requests: int
     tickets: int
     full_share: float
-    auto_share: float
-    confidence: float
     p50: float
     p90: float
     p99: float
@@ -121,13 +119,11 @@ def summary(counts: Counts) -> Summary:
     >>> summary(said)[:3]
     (0, 4, 0.25)
     """
-    tickets, decisions = _sum(counts, "tickets"), _sum(counts, "decisions")
+    tickets = _sum(counts, "tickets")
     return Summary(
         int(_sum(counts, "requests")),
         int(tickets),
-        _ratio(_sum(counts, "tickets", "full"), tickets),
-        _ratio(_sum(counts, "decisions", "auto"), decisions),
-        _ratio(_sum(counts, "sure"), decisions),
+        _sum(counts, "tickets", "full") / tickets if tickets else math.nan,
         *(quantile(counts, q) for q in (0.5, 0.9, 0.99)),
     )
 
@@ -162,6 +158,16 @@ def metrics(counts: Counts) -> dict[str, float]:
     return {name: value for name, value in found.items() if not math.isnan(value)}
 
 
+def refused(counts: Counts) -> str:
+    """What was not answered as asked for, in words.
+
+    >>> refused({("status", "503"): 2, ("status", "5xx"): 3})
+    '0 × 429, 2 × 503, 3 × 5xx'
+    """
+    told = (int(counts.get(("status", status), 0)) for status in TOLD_STATUSES)
+    return ", ".join(f"{n:,} × {name}" for n, name in zip(told, TOLD_STATUSES, strict=True))
+
+
 def seconds(value: float) -> str:
     """A time in words.
 
@@ -184,7 +190,3 @@ def percent(part: float) -> str:
 
 def _sum(counts: Counts, kind: str, last: str | None = None) -> float:
     return sum(n for k, n in counts.items() if k[0] == kind and last in (None, k[-1]))
-
-
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole else math.nan

@@ -2,22 +2,24 @@
 
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.markup import escape
 
-from data.records import ServingFirst, ServingWindow
+from data.records import ServingWindow
 from data.store_serving import Heard, Running
-from models.drift import N_FIRST, drifts, first_of, said, worst
+from models.drift import N_FIRST, drifts, first_of, said
 from models.intervals import share
+from models.spoken import Spoken, spoken
 from models.traffic import (
+    Counts,
     metrics,
     of_desks,
-    of_version,
     percent,
+    refused,
     seconds,
     summary,
     total,
@@ -34,10 +36,12 @@ SILENT = HOUR  # a process that wrote nothing for so long has ended without a wo
 KEPT = timedelta(days=30)
 AT_ONCE = 2000  # windows that are read and told together
 LEASE_SECONDS = 600
-COLUMNS = ["version", "tickets", "full tier", "auto", "confidence", "drift"]
+COLUMNS = [
+    "version", "target", "tickets", "full tier", "auto", "suggest", "abstain", "sure", "drift",
+]  # fmt: skip
 AGAINST = (
-    "Drift is that of the target that moved most: how sure the version was of its tickets, against "
-    f"the first {N_FIRST:,} that it scored here (population stability index)."
+    f"Drift: how sure a version was of its tickets, against the first {N_FIRST:,} that it scored "
+    "here (population stability index; models keep no confidences of held-out tickets)."
 )
 HEARD = ["version", "target", "judged", "right", "share", "95 % interval"]
 
@@ -160,38 +164,39 @@ def say(place: Workspace, done: Taken, now: datetime) -> None:
         err.print(f"[yellow]![/] {escape(done.trouble)}")
     windows = place.store.serving(now - DAY)
     counts = of_desks(total(one.figures for one in windows), lambda one: one == desk)
-    told = summary(counts)
-    out.print(
-        f"The last day: {told.requests:,} requests; scoring took {seconds(told.p50)} (p50), "
-        f"{seconds(told.p99)} (p99)"
-    )
-    if rows := version_rows(windows, place.store.serving_firsts(), desk):
+    out.print(f"The last day: {line(counts)}")
+    if rows := spoken_rows(spoken(counts, drifts(windows, place.store.serving_firsts()))):
         table(f"What each version said on desk {desk} in the last day", COLUMNS, rows)
         out.print(AGAINST)
     if rows := heard_rows(place.store.heard(desk)):
         table("What was decided alone, where people said what it should have been", HEARD, rows)
 
 
-def version_rows(
-    windows: Sequence[ServingWindow], firsts: Mapping[tuple[str, str], ServingFirst], desk: str
-) -> list[list[str]]:
-    """A line for each version that scored tickets of the desk."""
-    counts = total(one.figures for one in windows)
-    found = drifts(windows, firsts)
-    rows = []
-    for here, version in versions(counts):
-        if here == desk:
-            told = summary(of_version(counts, desk, version))
-            moved = worst(found, desk, version)
-            rows.append(
-                [
-                    version,
-                    f"{told.tickets:,}",
-                    *map(percent, (told.full_share, told.auto_share, told.confidence)),
-                    f"{moved.target}: {said(moved.psi)}" if moved else "-",
-                ]
-            )
-    return rows
+def line(counts: Counts) -> str:
+    """Requests and times in a line.
+
+    >>> line({("requests",): 3, ("took", "39"): 2, ("status", "503"): 1, ("status", "5xx"): 1})
+    '3 requests (0 × 429, 1 × 503, 1 × 5xx); scoring took 21 ms (p50), 21 ms (p99)'
+    """
+    told = summary(counts)
+    return (
+        f"{told.requests:,} requests ({refused(counts)}); "
+        f"scoring took {seconds(told.p50)} (p50), {seconds(told.p99)} (p99)"
+    )
+
+
+def spoken_rows(rows: Sequence[Spoken]) -> list[list[str]]:
+    """What was said, as it is printed."""
+    return [
+        [
+            one.version,
+            one.target,
+            f"{one.tickets:,}",
+            *map(percent, (one.full_share, one.auto, one.suggest, one.abstain, one.confidence)),
+            said(one.psi),
+        ]
+        for one in rows
+    ]
 
 
 def heard_rows(heard: Sequence[Heard]) -> list[list[str]]:

@@ -12,6 +12,8 @@ from data.records import Feedback, Prediction, ServingWindow
 from data.settings import Settings
 from data.store import Store
 from models.drift import drifts
+from ops.office import Visitor
+from ops.status import serving
 from pipelines import monitor
 from pipelines.workspace import workspace
 from tests.endpoint import NOW, free_port, promote, put_key, train
@@ -165,7 +167,9 @@ def test_while_the_store_is_away_the_newest_windows_wait(place):
 def bins(n_by_bin, version="7"):
     at = ("default", version)
     counts = {("bins", *at, "group", str(k)): n for k, n in n_by_bin.items()}
-    return counts | {("tickets", *at, "fast"): sum(n_by_bin.values())}
+    n = sum(n_by_bin.values())
+    said = {("decisions", *at, "group", "auto"): n, ("sure", *at, "group"): 0.9 * n}
+    return counts | said | {("tickets", *at, "fast"): n}
 
 
 def test_drift_is_against_the_first_thousand_tickets_whatever_came_before_them_is_gone(place):
@@ -201,15 +205,42 @@ def test_what_was_decided_alone_is_held_against_peoples_last_word(place):
     assert store.heard("hr") == []
 
 
-def test_the_command_says_what_it_took_and_what_each_version_did(home, forewarn, monkeypatch):
+@pytest.fixture
+def lately():
+    """A minute of just now."""
+    now = datetime.now(NOW.tzinfo).replace(second=0, microsecond=0)
+    counts = bins({9: 3}) | {("requests",): 2, ("took", "40"): 2, ("status", "503"): 1}
+    hers = {("tickets", "hr", "4", "fast"): 9, ("bins", "hr", "4", "secret", "9"): 9}
+    hers |= {("decisions", "hr", "4", "secret", "auto"): 9, ("sure", "hr", "4", "secret"): 8.1}
+    return a_window(now - 2 * MINUTE, counts | hers, started_at=now - 3 * MINUTE)
+
+
+def test_commands_say_what_was_taken_and_what_each_version_did(home, forewarn, lately, monkeypatch):
     monkeypatch.setenv("FOREWARN_HOME", str(home))
     monkeypatch.setenv("FOREWARN_DESK", "default")
     with workspace(Settings(home=home)) as place:
-        now = datetime.now(NOW.tzinfo).replace(second=0, microsecond=0)
-        counts = bins({9: 3}) | {("requests",): 2, ("took", "40"): 2}
-        place.store.put_serving([a_window(now - 2 * MINUTE, counts, started_at=now - 3 * MINUTE)])
-    code, said, _ = forewarn("monitor")
+        place.store.put_serving([lately])
+    code, told, _ = forewarn("monitor")
     assert code == 0
-    assert "1 minutes of 1 processes went to MLflow" in said
-    assert "2 requests" in said
-    assert "group: too few tickets" in said
+    assert "1 minutes of 1 processes went to MLflow" in told
+    assert "2 requests (0 × 429, 1 × 503, 0 × 5xx)" in told
+    assert "too few tickets" in told
+    _, told, _ = forewarn("status")
+    assert "the last hour: 2 requests" in told
+    assert "group by version 7: 3 tickets" in told
+    assert "secret" not in told, "another desk's"
+
+
+def test_the_page_shows_the_last_hour_of_the_desks_that_somebody_sees(home, place, lately):
+    place.store.put_serving([lately])
+    at = lately.at + 2 * MINUTE
+    settings = Settings(home=home, open_loopback=True)
+    app = serve.create_app(settings, now=lambda: at, poll_seconds=60)
+    with TestClient(app, "http://127.0.0.1:8000", client=("127.0.0.1", 5000)) as machine:
+        page = machine.get("/ops/status").text
+    assert "Served in the last hour" in page
+    assert "0 × 429, 1 × 503" in page
+    assert "secret" in page
+    visitor = Visitor("ann", frozenset({"default"}), may_act=False, is_signed_in=True)
+    (one,) = serving(app.state.service, visitor)["said"]
+    assert (one["desk"], one["tickets"], one["auto"]) == ("default", "3", "100.0 %")
