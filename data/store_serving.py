@@ -43,8 +43,9 @@ class ServingRows(Rows):
             for one in windows
         ]
         with self.engine.begin() as connection:
-            fresh = insert(connection, STATS).on_conflict_do_nothing()
-            return sum(connection.execute(fresh, row).rowcount for row in rows)
+            # psycopg counts no rows here, hence RETURNING
+            fresh = insert(connection, STATS).on_conflict_do_nothing().returning(STATS.c.at)
+            return sum(connection.execute(fresh, row).first() is not None for row in rows)
 
     def serving(
         self, since: datetime | None, until: datetime | None = None, *, scored: bool = False

@@ -58,10 +58,10 @@ def said(index: float) -> str:
     """An index in words.
 
     >>> said(0.04), said(0.1), said(0.3), said(math.nan)
-    ('0.04 steady', '0.10 moved', '0.30 much moved', 'too few tickets')
+    ('0.04 steady', '0.10 moved', '0.30 much moved', 'not known yet')
     """
     if math.isnan(index):
-        return "too few tickets"
+        return "not known yet"
     word = "steady" if index < SOME else "moved" if index < MUCH else "much moved"
     return f"{index:.2f} {word}"
 

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from data.records import ServingWindow
 from data.store_serving import Heard, Running
-from models.drift import N_FIRST, drifts, first_of, said
+from models.drift import FEWEST, MUCH, N_FIRST, SOME, drifts, first_of, said
 from models.intervals import share
 from models.spoken import Spoken, spoken
 from models.traffic import (
@@ -41,7 +41,8 @@ COLUMNS = [
 ]  # fmt: skip
 AGAINST = (
     f"Drift: how sure a version was of its tickets, against the first {N_FIRST:,} that it scored "
-    "here (population stability index; models keep no confidences of held-out tickets)."
+    f"here (models keep no confidences of held-out tickets). It takes {FEWEST} more to be known: "
+    f"from {SOME} on something has moved, from {MUCH} on much has."
 )
 HEARD = ["version", "target", "judged", "right", "share", "95 % interval"]
 

@@ -187,21 +187,28 @@ def test_drift_is_against_the_first_thousand_tickets_whatever_came_before_them_i
     assert found.psi > 0.25
 
 
-def test_what_was_decided_alone_is_held_against_peoples_last_word(place):
-    store = place.store
-    for number, (decision, first, last) in enumerate(
-        [("auto", "net", "net"), ("auto", "net", "print"), ("auto", "print", "net"),
-         ("suggest", "print", "print")]
-    ):  # fmt: skip
-        key = ("default", "api", str(number), "group")
-        store.put_predictions(
-            [Prediction(*key, "net", 0.9, decision, "ticket-default", "7", "run", NOW)]
-        )
+def test_a_window_is_written_once_and_stays_what_it_was(store):
+    window = a_window(NOW, {("requests",): 2, ("sure", "it", "7", "group"): 0.1 + 0.2})
+    assert store.put_serving([window, a_window(NOW + MINUTE)]) == 2
+    assert store.put_serving([a_window(NOW, {("requests",): 9})]) == 0
+    store.mark_serving_sent(window.process, [NOW + MINUTE])
+    assert store.unsent_serving(10) == [window]
+    assert [one.at for one in store.serving_running()] == [NOW + MINUTE]
+    store.mark_serving_ended(window.process, NOW + MINUTE)
+    assert store.serving_running() == []
+
+
+def test_what_was_decided_alone_is_held_against_peoples_last_word(store):
+    words = [("net", "net"), ("net", "print"), ("net", "print"), ("print", "net")]
+    said = [("auto", *both) for both in words] + [("suggest", "print", "print")]
+    for number, (decision, first, last) in enumerate(said):
+        key = ("it", "api", str(number), "group")
+        store.put_predictions([Prediction(*key, "net", 0.9, decision, "ticket-it", "7", "r", NOW)])
         store.put_feedback(
-            [Feedback(*key, first, NOW, "ann"), Feedback(*key, last, NOW + MINUTE, "bob")]
+            [Feedback(*key, last, NOW + MINUTE, "ann"), Feedback(*key, first, NOW, "bob")]
         )
-    ((version, target, n, n_right),) = store.heard("default")
-    assert (version, target, n, n_right) == ("7", "group", 3, 2)
+    ((version, target, n, n_right),) = store.heard("it")
+    assert (version, target, n, n_right) == ("7", "group", 4, 2)
     assert store.heard("hr") == []
 
 
@@ -224,7 +231,7 @@ def test_commands_say_what_was_taken_and_what_each_version_did(home, forewarn, l
     assert code == 0
     assert "1 minutes of 1 processes went to MLflow" in told
     assert "2 requests (0 × 429, 1 × 503, 0 × 5xx)" in told
-    assert "too few tickets" in told
+    assert "not known yet" in told
     _, told, _ = forewarn("status")
     assert "the last hour: 2 requests" in told
     assert "group by version 7: 3 tickets" in told
