@@ -42,6 +42,7 @@ from api.metrics_text import Figures
 from api.opened import UNREACHABLE, OpenStore
 from api.samples import Samples
 from api.service import Clock, Service, utc_now
+from api.traffic import Traffic
 from data.settings import Settings
 from ops import page
 
@@ -55,8 +56,10 @@ def create_app(
     figures = Figures()
     samples = Samples(store, settings.home / "history", figures)
     batcher = Batcher(answered_plainly, answered_soon, settings.max_wait_seconds)
-    keys = KnownKeys(store)
-    service = Service(settings, store, champions, indexes, figures, samples, batcher, keys, now)
+    keys, traffic = KnownKeys(store), Traffic(store, now)
+    service = Service(
+        settings, store, champions, indexes, figures, samples, batcher, keys, traffic, now
+    )
     app = FastAPI(
         title="Forewarn",
         summary="Ticket triage and incident detection",
@@ -104,6 +107,7 @@ def create_app(
         hosts=settings.allowed_hosts,
         open_loopback=settings.open_loopback,
         figures=service.figures,
+        traffic=traffic,
     )
     return app
 
@@ -114,8 +118,9 @@ async def running(service: Service, poll_seconds: float) -> AsyncIterator[None]:
     logs.start(service.settings.log_level)
     await anyio.to_thread.run_sync(open_store, service)
     await anyio.to_thread.run_sync(service.champions.refresh)
+    service.traffic.begin()
     followers = []
-    for followed in (service.champions, service.indexes):
+    for followed in (service.champions, service.indexes, service.traffic):
         followers.append(asyncio.create_task(followed.follow(poll_seconds)))
         followers[-1].add_done_callback(followed.say_stopped)
     try:
@@ -126,6 +131,7 @@ async def running(service: Service, poll_seconds: float) -> AsyncIterator[None]:
         for following in followers:
             following.cancel()
         await asyncio.wait(followers)
+        await anyio.to_thread.run_sync(service.traffic.close)
         service.store.close()
     for following in followers:
         with suppress(asyncio.CancelledError):

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.metrics_text import Figures
 from api.problems import Problem, answer
+from api.traffic import Traffic
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # Of styles beside our own file only the empty one is let in (this is the SHA-256 of nothing): the
@@ -39,12 +40,19 @@ class Guard:
     """Wraps the app: gives ids and headers, refuses foreign hosts, counts what was answered."""
 
     def __init__(
-        self, app: ASGIApp, *, hosts: tuple[str, ...], open_loopback: bool, figures: Figures
+        self,
+        app: ASGIApp,
+        *,
+        hosts: tuple[str, ...],
+        open_loopback: bool,
+        figures: Figures,
+        traffic: Traffic,
     ) -> None:
         self.app = app
         self.hosts = hosts
         self.open_loopback = open_loopback
         self.figures = figures
+        self.traffic = traffic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -61,6 +69,7 @@ class Guard:
             seconds = time.perf_counter() - started
             method = scope["method"] if scope["method"] in METHODS else "other"
             self.figures.count_request(method, route_of(scope), answered.status, seconds)
+            self.traffic.count(route_of(scope), answered.status, seconds)
 
 
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}

@@ -22,3 +22,4 @@ def count(service: Service, champion: Champion, found: Sequence[Scored]) -> None
         decisions = (one.targets[target]["decision"] for one in found)
         service.figures.count_decisions(champion.desk, target, decisions)
     service.figures.count_tiers(champion.desk, (one.tier for one in found))
+    service.traffic.note(champion, found)

@@ -19,6 +19,7 @@ from api.opened import OpenStore
 from api.problems import Problem
 from api.rates import Buckets
 from api.samples import Samples
+from api.traffic import Traffic
 from data.settings import Settings
 
 NO_MODEL = "no model yet: run `forewarn train FILE --promote`"
@@ -49,6 +50,7 @@ class Service:
     samples: Samples
     batcher: Batcher[Any]
     keys: KnownKeys
+    traffic: Traffic
     now: Clock = utc_now
     scoring: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(os.cpu_count() or 1))
     decoding: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))

@@ -458,6 +458,30 @@ def order_updates(connection: Connection) -> None:
     meta.create_all(connection, checkfirst=False)
 
 
+def keep_serving(connection: Connection) -> None:
+    """What each process of the endpoint did in each minute, and what each version said first."""
+    meta = MetaData()
+    told = Table(
+        "serving_stats",
+        meta,
+        _name("process", key=True),
+        Column("at", BigInteger, primary_key=True, nullable=False, autoincrement=False),
+        *(Column(name, Text, nullable=False) for name in ("host", "forewarn", "figures")),
+        *(Column(name, Integer, nullable=False) for name in ("pid", "n_tickets")),
+        _time("started_at"),
+        *(Column(name, Boolean, nullable=False) for name in ("is_last", "sent", "ended")),
+    )
+    Index("serving_by_time", told.columns.at)
+    Table(
+        "serving_firsts",
+        meta,
+        *(_name(name, key=True) for name in ("desk", "version")),
+        _time("until"),
+        Column("figures", Text, nullable=False),
+    )
+    meta.create_all(connection, checkfirst=False)
+
+
 MIGRATIONS: list[Migration] = [
     create_store_tables,
     create_history_tables,
@@ -477,4 +501,5 @@ MIGRATIONS: list[Migration] = [
     limit_keys,
     keep_audit_log,
     order_updates,
+    keep_serving,
 ]

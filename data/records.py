@@ -361,3 +361,28 @@ class Crossing:
     def crosses_at(self) -> datetime | None:
         """When it is as likely as not to have crossed; None where `median` is."""
         return None if self.median is None else self.at + timedelta(seconds=self.median)
+
+
+@dataclass(frozen=True, slots=True)
+class ServingWindow:
+    """What a process of the endpoint did in the minute from `at` on; `models.traffic` has the keys.
+
+    `process` names it among all that ever ran. `is_last` is the window in which it ended.
+    """
+
+    process: str
+    at: datetime
+    host: str
+    pid: int
+    started_at: datetime
+    forewarn: str
+    figures: Mapping[tuple[str, ...], float]
+    is_last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServingFirst:
+    """What a version said of the first tickets that it scored, in windows up to `until`."""
+
+    until: datetime
+    figures: Mapping[tuple[str, ...], float]

@@ -14,7 +14,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 MODEL = "model"  # the artifact folder that is the version itself
 SQLITE = "sqlite:///"
 FINGERPRINT = "forewarn.fingerprint"
+SERVING = "serving"  # the experiment whose runs are processes of the endpoint
+RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 N_METRICS_AT_ONCE, N_PARAMS_AT_ONCE = 1000, 100  # MLflow refuses more in one batch
 Row = Mapping[str, object]
 
@@ -158,12 +160,73 @@ class Registry:
         """Keep a word with a version, such as why it was promoted; a later one takes its place."""
         self.client.set_model_version_tag(name, str(number), key, value)
 
-    def _run(self, name: str, fingerprint: str) -> "Run":
-        experiment = self._experiment(name)
+    def log_serving(
+        self,
+        process: str,
+        name: str,
+        *,
+        params: Mapping[str, object],
+        steps: Sequence[tuple[int, datetime, Mapping[str, float]]],
+    ) -> str:
+        """Add to the run of a serving process what it did, as (step, time, metrics); its run's id.
+
+        A step that is logged again stays one: for MLflow a value with the same name, step and
+        time is the same value. A param keeps what it was first given.
+        """
+        from mlflow.entities import Metric, Param
+
+        values = [
+            Metric(_key(key), value, _millis(at), step)
+            for step, at, metrics in steps
+            for key, value in metrics.items()
+        ]
+        with self._told():
+            run = self._run(SERVING, process, name)
+            known = run.data.params
+            told = [Param(_key(k), str(v)) for k, v in params.items() if _key(k) not in known]
+            for some in _batches(told, N_PARAMS_AT_ONCE):
+                self.client.log_batch(run.info.run_id, params=some)
+            for batch in _batches(values, N_METRICS_AT_ONCE):
+                self.client.log_batch(run.info.run_id, metrics=batch)
+        return str(run.info.run_id)
+
+    def end_serving(self, process: str, at: datetime) -> None:
+        """End the run of a serving process, which did nothing after `at`."""
+        with self._told():
+            run = self._run(SERVING, process)
+            self.client.set_terminated(run.info.run_id, end_time=_millis(at))
+
+    def check_answers(self) -> None:
+        """OSError where MLflow does not answer, at once and not after its many retries."""
+        before = os.environ.get(RETRIES)
+        os.environ[RETRIES] = "0"
+        try:
+            with self._told():
+                self.client.search_experiments(max_results=1)
+        finally:
+            os.environ.pop(RETRIES)
+            if before is not None:
+                os.environ[RETRIES] = before
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """OSError, in a line, where MLflow cannot be told what the block tells it."""
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            yield
+        except (MlflowException, SQLAlchemyError) as error:
+            said = str(error).strip().partition("\n")[0]
+            raise OSError(f"MLflow at {shown(self.uri)} cannot be told: {said[:200]}") from error
+
+    def _run(self, experiment_name: str, fingerprint: str, name: str | None = None) -> "Run":
+        experiment = self._experiment(experiment_name)
         query = f"tags.`{FINGERPRINT}` = '{fingerprint}'"
         for run in self.client.search_runs([experiment], query, max_results=1):
             return run
-        return self.client.create_run(experiment, tags={FINGERPRINT: fingerprint})
+        tags = {FINGERPRINT: fingerprint}
+        return self.client.create_run(experiment, tags=tags, run_name=name)
 
     def _experiment(self, name: str) -> str:
         known = self.client.get_experiment_by_name(name)
@@ -233,6 +296,19 @@ def _create(database: Path) -> None:
         engine.dispose()
         with suppress(FileExistsError):  # another process was first, and its database counts
             os.link(aside, database)
+
+
+def shown(uri: str) -> str:
+    """An address without the password in it.
+
+    >>> shown("postgresql://ada:secret@db/mlflow")
+    'postgresql://db/mlflow'
+    """
+    return re.sub(r"//[^/@]*@", "//", uri)
+
+
+def _millis(at: datetime) -> int:
+    return int(at.timestamp() * 1000)
 
 
 def _version(

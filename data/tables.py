@@ -88,6 +88,23 @@ class Real(TypeDecorator[float]):
         return math.nan if value is None else value
 
 
+class Figures(TypeDecorator[Mapping[tuple[str, ...], float]]):
+    """Counts by keys of several names, kept as JSON: a list of [*key, count]."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(
+        self, value: Mapping[tuple[str, ...], float] | None, dialect: object
+    ) -> str | None:
+        return None if value is None else json.dumps([[*key, n] for key, n in value.items()])
+
+    def process_result_value(
+        self, value: str | None, dialect: object
+    ) -> dict[tuple[str, ...], float]:
+        return {tuple(key): n for *key, n in json.loads(value or "[]")}
+
+
 meta = MetaData()
 
 
@@ -264,4 +281,23 @@ audit_log = Table(
     Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("at", UtcTime),
     *_columns(Text, "who", "what", "desk", "subject"),
+)
+serving_stats = Table(
+    "serving_stats",
+    meta,
+    *_key("process"),
+    Column("at", UtcTime, primary_key=True),
+    *_columns(Text, "host", "forewarn"),
+    Column("pid", Integer),
+    Column("started_at", UtcTime),
+    Column("figures", Figures),
+    Column("n_tickets", Integer),
+    *_columns(Boolean, "is_last", "sent", "ended"),
+)
+serving_firsts = Table(
+    "serving_firsts",
+    meta,
+    *_key("desk", "version"),
+    Column("until", UtcTime),
+    Column("figures", Figures),
 )

@@ -31,6 +31,7 @@ from pipelines import compact as upkeep
 from pipelines import deliver as sending
 from pipelines import forecast as forecasting
 from pipelines import ingest as ingestion
+from pipelines import monitor as monitoring
 from pipelines import replay as replaying
 from pipelines import replays, watching
 from pipelines import train as training
@@ -168,6 +169,19 @@ def deliver() -> list[Sent]:
         return step("send alerts", lambda _: sending.once(place))
 
 
+@flow(name="monitor")
+def monitor() -> monitoring.Taken:
+    """Take what the endpoint did to MLflow."""
+    with workspace(settings()) as place:
+        done = step(
+            "take what was served to MLflow",
+            lambda _: monitoring.monitor(place, datetime.now(UTC)),
+        )
+    if done.trouble:
+        logging.getLogger("prefect.flow_runs").warning(done.trouble)
+    return done
+
+
 @flow(name="forecast")
 def forecast(until: datetime | None = None) -> forecasting.Foretold:
     """Say when series cross the limits of FOREWARN_LIMITS; nothing where it names none."""
@@ -217,6 +231,7 @@ def compact() -> Compacted:
     with workspace(settings()) as place:
         now, kept = datetime.now(UTC), place.settings.retention_days
         done = step("compact", lambda _: upkeep.compact_history(place, now))
+        step("expire serving", lambda _: monitoring.expire(place, now))
         if kept:
             step("expire", lambda _: upkeep.expire_all(place, now - timedelta(days=kept)))
     return done
@@ -265,6 +280,9 @@ def deployments(settings: Settings) -> list[RunnerDeployment]:
         detect.to_deployment("live", schedule=every_step, entrypoint_type=by_module),
         forecast.to_deployment("hourly", schedule=HOURLY, entrypoint_type=by_module),
         deliver.to_deployment("alerts", schedule=every_minute, entrypoint_type=by_module),
+        monitor.to_deployment(
+            "serving", schedule=Interval(timedelta(minutes=5)), entrypoint_type=by_module
+        ),
         compact.to_deployment("nightly", schedule=Cron("15 2 * * *"), entrypoint_type=by_module),
         retrain.to_deployment("weekly", schedule=Cron("30 3 * * 0"), entrypoint_type=by_module),
         ingest.to_deployment("on-demand", entrypoint_type=by_module),

@@ -11,15 +11,19 @@ from data.receivers import receivers_of
 from data.records import IncidentState
 from data.store_outbox import Backlog
 from models.budget import Threshold
+from models.drift import MUCH, drifts, said
+from models.spoken import Spoken, spoken
+from models.traffic import Counts, of_desks, percent, total
 from pipelines.console import out
 from pipelines.feeds import JUDGED, KINDS, TOPICS, Kind
 from pipelines.in_force import in_force
 from pipelines.live import Live, Outdated, resume
+from pipelines.monitor import line
 from pipelines.workspace import Workspace, model_name
 
 WORTH_A_LOOK: tuple[IncidentState, ...] = ("proposed", "confirmed")
 MANY = 1000  # alerts that nobody has judged; more are not counted
-DAY = timedelta(days=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 BEHIND = timedelta(hours=1)
 """A detector whose watermark lies further back than this has stopped."""
 UNSENT = timedelta(minutes=10)  # an alert that waits for longer waits for nobody who sends
@@ -47,6 +51,8 @@ class Status:
     open_alerts: int
     n_incidents: int  # that go on and are more than candidates
     deliveries: list[Standing]
+    served: Counts  # of the last hour
+    spoken: list[Spoken]
     problems: list[str]
     now: datetime
 
@@ -62,6 +68,7 @@ def look(place: Workspace, now: datetime) -> Status:
             detectors[kind] = resume(place, kind)
         except Outdated as error:
             trouble.append(f"The {error}: `forewarn detect` learns anew")
+    served, told = served_of(place, now)
     status = Status(
         counts=place.store.counts(desk),
         points=place.history.count(desk),
@@ -72,11 +79,22 @@ def look(place: Workspace, now: datetime) -> Status:
         n_incidents=sum(place.store.count_detected([desk]).get(one, 0) for one in WORTH_A_LOOK),
         open_alerts=len(place.store.alerts(desks=[desk], status="open", limit=MANY)),
         deliveries=deliveries_of(place),
+        served=served,
+        spoken=told,
         problems=trouble,
         now=now,
     )
     status.problems.extend([*problems(status), *belated(place, now)])
     return status
+
+
+def served_of(place: Workspace, now: datetime) -> tuple[Counts, list[Spoken]]:
+    """What the endpoint did in the last hour, and what this desk's models said in it."""
+    store, desk = place.store, place.settings.desk
+    hour = total(one.figures for one in store.serving(now - HOUR))
+    counts = of_desks(hour, lambda one: one == desk)
+    moved = drifts(store.serving(now - DAY, scored=True), store.serving_firsts())
+    return counts, spoken(counts, moved)
 
 
 def belated(place: Workspace, now: datetime) -> list[str]:
@@ -153,6 +171,12 @@ def problems(status: Status) -> list[str]:
                 f"The {kind} were last looked at {live.watermark:%Y-%m-%d %H:%M} UTC: "
                 "`forewarn detect --follow` keeps looking"
             )
+    for one in status.spoken:
+        if one.psi >= MUCH:
+            found.append(
+                f"Version {one.version} is not as sure of {one.target} as it was (drift "
+                f"{one.psi:.2f}): look at its tickets; `forewarn train` learns from newer ones"
+            )
     for standing in status.deliveries:
         found.extend(undelivered(standing, status.now))
     return found
@@ -184,8 +208,26 @@ def show(status: Status) -> None:
     for name, backlog, _, _ in status.deliveries:
         said = f"{name}: {backlog.n_waiting:,} waiting, {backlog.n_failed:,} refused"
         out.print(f"[bold]Delivery[/]   {escape(said)}")
+    if status.served:
+        out.print(f"[bold]Serving[/]    the last hour: {line(status.served)}")
+    for one in status.spoken:
+        out.print(f"[bold]Said[/]       {escape(said_by(one))}")
     for problem in status.problems:
         out.print(f"[yellow]![/] {escape(problem)}")
+
+
+def said_by(one: Spoken) -> str:
+    """What a version said in the last hour.
+
+    >>> said_by(Spoken("it", "3", "group", 40, 0.25, 1.0, 0.0, 0.0, 0.9, 0.04))
+    'group by version 3: 40 tickets, 25.0 % full tier; 100.0 % auto; drift 0.04 steady'
+    """
+    kinds = {"auto": one.auto, "suggest": one.suggest, "abstain": one.abstain}
+    decided = ", ".join(f"{percent(part)} {kind}" for kind, part in kinds.items() if part)
+    return (
+        f"{one.target} by version {one.version}: {one.tickets:,} tickets, "
+        f"{percent(one.full_share)} full tier; {decided}; drift {said(one.psi)}"
+    )
 
 
 def state_of(live: Live) -> str:

@@ -24,6 +24,7 @@ def compact(context: typer.Context, flow: Flow = False) -> None:
     """Move whole past days of metric points from the hot table to Parquet files."""
     from pipelines import console
     from pipelines.compact import compact_history
+    from pipelines.monitor import expire as expire_serving
     from pipelines.workspace import workspace
 
     if as_flow(context, flow):
@@ -31,6 +32,7 @@ def compact(context: typer.Context, flow: Flow = False) -> None:
     else:
         with workspace(settings_of(context)) as place, console.progress("days") as report:
             done = compact_history(place, datetime.now(UTC), report)
+            expire_serving(place, datetime.now(UTC))
     console.out.print(f"{done.points:,} points of {done.days:,} days now stand in Parquet")
 
 
