@@ -289,6 +289,13 @@ def test_any_text_can_pass_for_html(html):
     assert "\n\n" not in text_of(html)
 
 
+@pytest.mark.parametrize(
+    "piece", ["<!--", "<a ", "<", "</", "<a b='", "<![CDATA[", "<script>", "&"]
+)
+def test_no_description_keeps_the_endpoint_busy(piece):
+    text_of(piece * (200_000 // len(piece)))  # with a parser that goes back this takes minutes
+
+
 # What is answered
 
 AUTO = {"probability": 0.97, "decision": "auto"}

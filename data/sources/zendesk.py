@@ -55,14 +55,13 @@ def _of_event(body: Mapping[str, Any]) -> DeskTicket:
         raise ValueError(f"type: wanted {TICKET}created and the like, subscribe to ticket events")
     event = name.removeprefix(TICKET)
     at = moment(body, "time")
-    change = body.get("event")
-    current = said(change, "current", "event.") if _is_status(event, change) else ""
-    solved = at if current.lower() == "solved" else None
+    solved = at if event == "status_changed" and _now(body) == "solved" else None
     return _of_ticket(mapping(body["detail"], "detail"), "detail.", at, solved, event in GONE)
 
 
-def _is_status(event: str, change: object) -> bool:
-    return event == "status_changed" and isinstance(change, Mapping)
+def _now(body: Mapping[str, Any]) -> str:
+    change = body.get("event")
+    return said(change, "current", "event.").lower() if isinstance(change, Mapping) else ""
 
 
 def _of_ticket(
