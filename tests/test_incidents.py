@@ -375,6 +375,12 @@ def client_of(home, *scopes, desks=("default",)):
     return TestClient(app, base_url="http://127.0.0.1:8000", headers=headers)
 
 
+def written_down(home):
+    """Who did what to which incident, as the audit log has it, the earliest first."""
+    with workspace(Settings(home=home)) as place:
+        return [(one.who, one.what, one.subject) for one in place.store.logged()[::-1]]
+
+
 def test_the_endpoint_lists_an_incident_with_its_alerts_and_suspects(desk):
     home, one, ids = desk
     with client_of(home, "read") as client:
@@ -409,7 +415,11 @@ def test_at_the_endpoint_a_person_splits_merges_and_confirms(desk):
             act(one.id, action="split", alerts=ids), act(one.id, action="reopen"),
             act(one.id, action="merge", **{"with": one.id}), act("nowhere", action="confirm"),
         ]  # fmt: skip
+        key = client.headers["authorization"].split()[1].partition(".")[0]
     assert [answer.status_code for answer in wrong] == [422, 422, 409, 409, 409, 404]
+    acts = [("split", one.id), ("split", new["id"]), ("merge", one.id), ("merge", new["id"]),
+            ("confirm", one.id)]  # fmt: skip
+    assert written_down(home) == [(key, f"incident {act}", id) for act, id in acts]
 
 
 def test_who_has_another_desk_sees_none_of_it(desk):
@@ -446,6 +456,9 @@ def test_the_page_shows_what_speaks_for_an_incident_and_takes_a_persons_word(des
     told |= {"action": "note", "cause": "auth: <certificate>", "fix": "renewed"}
     assert "auth: &lt;certificate&gt;" in browser.post(f"/ops/incidents/{one.id}", data=told).text
     assert browser.get(f"/ops/alerts/{ids[0]}").text.count(f"/ops/incidents/{one.id}") == 1
+    acts = [("confirm", one.id), ("split", one.id), ("split", told["with"]), ("merge", one.id),
+            ("merge", told["with"]), ("note", one.id)]  # fmt: skip
+    assert written_down(desk[0]) == [("loopback", f"incident {act}", id) for act, id in acts]
 
 
 @pytest.mark.parametrize(
@@ -487,6 +500,8 @@ def test_the_command_line_lists_shows_and_confirms(desk, forewarn):
     assert incidents("split", one.id, ids[2])[0] == 0
     code, _, err = incidents("confirm", one.id)
     assert (code, "is confirmed" in err) == (2, True)
+    acts = [what for who, what, _ in written_down(home) if who.startswith("command line (")]
+    assert acts == ["incident confirm", "incident split", "incident split"]
     code, _, err = incidents("show", "nowhere")
     assert code == 2
     assert "no incident's id begins with" in " ".join(err.split())

@@ -307,12 +307,12 @@ def test_a_stolen_cookie_is_worth_nothing_once_its_key_is(knock, store, clock, h
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """The address of a server that waits half a second for a body, and an admin's key."""
+    """The address of a server that waits a third of a second for a body, and an admin's key."""
     home = tmp_path_factory.mktemp("strangers")
     store = Store(Settings(home=home).database_url)
     token = put_key(store, "admin", desks=("default",))
     store.close()
-    with serving(home, FOREWARN_BODY_SECONDS="0.5") as url:
+    with serving(home, FOREWARN_BODY_SECONDS="0.3") as url:
         yield urlsplit(url), token
 
 

@@ -88,6 +88,21 @@ def test_detection_goes_by_what_was_promoted(tried):
         detectors.rollback(registry, home, DESK)
 
 
+def test_who_put_settings_in_force_is_written_down(tried, forewarn):
+    home, many, _ = tried
+    here = ("--home", str(home), "--desk", DESK, "detectors")
+    with placed(home) as place:
+        before = len(place.store.logged())
+    assert forewarn(*here, "promote", "2", "--force", "to see")[0] == 0
+    assert forewarn(*here, "rollback")[0] == 0
+    with placed(home) as place:
+        done = place.store.logged()[: -before or None]
+    assert [(one.what, one.desk, one.subject) for one in done[::-1]] == [
+        ("model promoted by force", DESK, f"{many.name} version 2"),
+        ("model rolled back", DESK, f"{many.name} version 1"),
+    ]
+
+
 def test_a_damaged_file_of_what_is_in_force_is_named(tried):
     home, _, _ = tried
     with placed(home) as place:
