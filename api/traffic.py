@@ -26,7 +26,14 @@ log = logging.getLogger("forewarn.traffic")
 
 MINUTE = timedelta(minutes=1)
 MOST_WAITING = 1440  # windows, a day of them, that wait for a store that is away: some 3 MB
-SCORING = {"/v1/tickets", "/v1/tickets/score"}
+SCORING = {
+    "/v1/tickets",
+    "/v1/tickets/score",
+    "/invocations",
+    "/v2/models/{model}/infer",
+    "/v2/models/{model}/versions/{version}/infer",
+    *(f"/v1/desks/{{desk}}/{one}" for one in ("zendesk", "servicenow", "jira", "freshservice")),
+}
 """The routes whose time is told: those that score tickets."""
 
 
