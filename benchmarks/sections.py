@@ -213,6 +213,12 @@ def remote_write(data: Path) -> str:
     return told("remote_write", series=f"{written.N_SERIES:,}", kills=written.N_KILLS, table=table)
 
 
+def serving(data: Path) -> str:
+    from benchmarks import serving as servers
+
+    return told("serving", seconds=servers.SECONDS, **servers.measured(data)._asdict())
+
+
 def measures(data: Path) -> str:
     from benchmarks import measures as desk
 
@@ -285,6 +291,9 @@ SECTIONS = {
         "As many false alerts as were allowed", ("metrics/aiops_kpi.parquet",), budgets
     ),
     "surges": Section("Surges of tickets", ("surge/nycomplaints_daily.csv",), surges),
+    "serving": Section(
+        "Tickets scored over HTTP", ("tickets/endava_it_tickets_subset.csv.gz",), serving
+    ),
     "noufaily": Section("Outbreaks in weekly counts", (), noufaily),
     "where": Section("Where surges come from", (), where_from),
     "topics": Section(

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -32,6 +33,8 @@ SERVED = Path(__file__).parent / "served"
 TARGETS = ("topic_group", "category", "impact", "urgency")
 DESK, SECONDS, WARM_UP = "it", 8.0, 200
 CONNECTIONS = (1, 8)
+OURS = "forewarn serve"
+BULK = {"words": (10_000, 100_000), "cascade": (10_000,)}  # tickets in one call
 WORDS = range(40, 81)  # of a ticket, 60 in the mean
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 COLUMNS = (
@@ -71,14 +74,35 @@ class Load(NamedTuple):
         return self.n_requests / self.cpu
 
 
-def measured(data: Path) -> str:
-    """The table, as it stands on the page."""
-    tickets = from_file(
-        existing(data, "endava_it_tickets_subset.csv.gz"), ["title", "body"], TARGETS
-    )
+class Bulk(NamedTuple):
+    """What one call of many tickets took; memory at its peak, before it and after."""
+
+    model: str
+    n_tickets: int
+    seconds: float
+    cpu: float
+    n_bytes_before: int
+    n_bytes: int
+
+
+class Measured(NamedTuple):
+    """The tables, as they stand on the page."""
+
+    loads: str
+    bulks: str
+
+
+def measured(data: Path) -> Measured:
+    path = existing(data, "endava_it_tickets_subset.csv.gz")
+    tickets = from_file(path, ["title", "body"], TARGETS)
+    loads: list[Load] = []
+    bulks: list[Bulk] = []
     with tempfile.TemporaryDirectory() as folder:
-        loads = [load for server in servers(Path(folder), tickets) for load in loaded(server)]
-    return markdown(loads)
+        for server in servers(Path(folder), tickets):
+            loads += loaded(server)
+            if server.model in BULK and server.name == OURS:
+                bulks += [bulk(server, n_tickets) for n_tickets in BULK[server.model]]
+    return Measured(markdown(loads), bulk_markdown(bulks))
 
 
 def servers(folder: Path, tickets: Dataset) -> Iterator[Server]:
@@ -158,7 +182,7 @@ def ours(model: str, home: Path, saved: Path, asked: Sequence[dict[str, str]]) -
     publish(home, f"ticket-{DESK}", "1", "run", saved)
     return Server(
         model,
-        "forewarn serve",
+        OURS,
         lambda _: [sys.executable, "-m", "pipelines", "serve"],
         {"FOREWARN_HOME": str(home), "FOREWARN_DESK": DESK, "FOREWARN_LOG_LEVEL": "WARNING"},
         "/readyz",
@@ -255,6 +279,46 @@ def work(
     for thread in threads:
         thread.join()
     return np.concatenate([np.array(own) for own in took])
+
+
+def bulk(server: Server, n_tickets: int) -> Bulk:
+    """One call of `n_tickets` lines to a server that has just started."""
+    with running(server) as (port, process, _), tempfile.TemporaryFile() as lines:
+        bodies = server.bodies
+        for number in range(n_tickets):
+            lines.write(bodies[number % len(bodies)] + b"\n")
+        size = lines.tell()
+        lines.seek(0)
+        work(server, port, 1, n_requests=WARM_UP)
+        before, cpu, began = peak_bytes(process.pid), cpu_of(process.pid), time.perf_counter()
+        line = http.client.HTTPConnection("127.0.0.1", port)
+        headers = {"Content-Type": "application/x-ndjson", "Content-Length": str(size)}
+        line.request("POST", f"{server.path}:batch", lines, {**headers, **server.headers})
+        last = deque(line.getresponse(), maxlen=1).pop()
+        line.close()
+        if json.loads(last)["end"]["scored"] != n_tickets:
+            raise RuntimeError(f"not all of {n_tickets} tickets were scored")
+        seconds, used = time.perf_counter() - began, cpu_of(process.pid) - cpu
+        return Bulk(server.model, n_tickets, seconds, used, before, peak_bytes(process.pid))
+
+
+def bulk_markdown(bulks: Sequence[Bulk]) -> str:
+    columns = ("model", "tickets in one call", "seconds", "tickets a CPU second", "peak MB before",
+               "peak MB after")  # fmt: skip
+    return table(
+        columns,
+        [
+            [
+                one.model,
+                f"{one.n_tickets:,}",
+                f"{one.seconds:.1f}",
+                f"{one.n_tickets / one.cpu:,.0f}",
+                f"{one.n_bytes_before / 1e6:,.0f}",
+                f"{one.n_bytes / 1e6:,.0f}",
+            ]
+            for one in bulks
+        ],
+    )
 
 
 def family(pid: int) -> list[int]:

@@ -11,18 +11,28 @@ import typer
 from pipelines.commands.shared import relative, settings_of
 
 
-def serve(context: typer.Context) -> None:
+def serve(
+    context: typer.Context,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that share the port, each with its own model.")
+    ] = 1,
+) -> None:
     """Serve the scoring endpoint and the ops page.
 
+    A worker keeps one core busy; more than the machine has cores bring nothing.
     Host and port are FOREWARN_HOST and FOREWARN_PORT. Every call needs a key
     (`forewarn keys create`) unless FOREWARN_OPEN_LOOPBACK=yes.
     """
     settings = settings_of(context)
     listen = ["--host", settings.host, "--port", str(settings.port)]
+    many = ["--workers", str(workers)] if workers > 1 else []
     quiet = ["--no-server-header", "--log-level", settings.log_level.lower()]
     sys.stdout.flush()
+    # A ticket's matrices are small: threads of one worker would only wait for each other's.
+    environ = dict.fromkeys(THREADS, "1") | os.environ
     # The endpoint gets a process of its own: it must never carry what training loads.
-    os.execv(sys.executable, [sys.executable, "-m", "uvicorn", "serve:app", *listen, *quiet])
+    command = [sys.executable, "-m", "uvicorn", "serve:app", *listen, *many, *quiet]
+    os.execve(sys.executable, command, environ)
 
 
 def flows(context: typer.Context) -> None:
@@ -88,6 +98,7 @@ def demo(
     out.print(NEXT.format(address=f"http://{settings.host}:{settings.port}"), soft_wrap=True)
 
 
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 NEXT = """
   curl {address}/healthz
   curl {address}/v1/alerts?limit=3
