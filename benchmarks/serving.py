@@ -208,10 +208,10 @@ def bare(folder: Path, asked: Sequence[dict[str, str]]) -> Server:
     )
 
 
-def token_for(home: Path) -> str:
+def token_for(home: Path, scope: str = "score") -> str:
     store = Store(f"sqlite:///{home / 'forewarn.db'}")
     try:
-        key, token = new_key(["score"], [DESK], datetime.now(UTC))
+        key, token = new_key([scope], [DESK], datetime.now(UTC))
         store.put_key(key)
         return token
     finally:
