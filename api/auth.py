@@ -11,6 +11,7 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from api.problems import Problem
 from api.service import Service
 from data.keys import ApiKey, verify
+from data.settings import Settings
 
 BEARER = HTTPBearer(auto_error=False, description="`id.secret`, from `forewarn keys create`")
 HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="the same key")
@@ -115,6 +116,16 @@ def check_desk(caller: Caller, desk: str) -> None:
     if not caller.sees(desk):
         mine = told(caller.desks)
         raise Problem(403, f"this key is for {mine}, not for the desk {desk!r}; name one by `desk`")
+
+
+def desk_of(caller: Caller, asked: str | None, settings: Settings) -> str:
+    """The desk that is asked for, else the only one of the key, else our own.
+
+    >>> desk_of(Caller("k", frozenset(), frozenset({"it"})), None, Settings(desk="hr"))
+    'it'
+    """
+    only = next(iter(caller.desks)) if len(caller.desks) == 1 else "*"
+    return asked or (settings.desk if only == "*" else only)
 
 
 def told(names: frozenset[str]) -> str:

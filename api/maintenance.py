@@ -60,12 +60,9 @@ class AllMaintenanceOut(BaseModel):
     maintenance: list[MaintenanceOut]
 
 
-BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": MaintenanceIn.model_json_schema()}},
-    }
-}
+SCHEMA = MaintenanceIn.model_json_schema(ref_template="#/components/schemas/{model}")
+SCHEMA.pop("$defs")  # the answers' models bring them
+BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": SCHEMA}}}}
 
 
 @router.get("/v1/maintenance")

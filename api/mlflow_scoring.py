@@ -15,10 +15,9 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
-from api.auth import Scorer, check_desk
+from api.auth import Scorer, check_desk, desk_of
 from api.problems import Form, Problem, request_id_of
 from api.protocols import admit, flat, kind, listed
-from api.remote_write import desk_of
 from api.responses import JsonResponse
 from api.scoring import scored_by
 from api.service import DESK, NO_MODEL, Served, champion_of

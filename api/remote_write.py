@@ -9,11 +9,10 @@ import anyio.to_thread
 import numpy as np
 from fastapi import APIRouter, Header, Request, Response
 
-from api.auth import Caller, Writer, check_desk
+from api.auth import Writer, check_desk, desk_of
 from api.problems import Problem
 from api.service import DESK, DeskName, Served, Service
 from data.points import Points
-from data.settings import Settings
 from data.sources.remote_write import Received, read_v1, read_v2, taken, unpacked
 
 UNPACKED = 8  # times FOREWARN_MAX_BODY_BYTES; samples shrink to a third or a tenth
@@ -83,16 +82,6 @@ def reader_of(headers: Mapping[str, str]) -> Callable[[bytes], Received]:
         known = " or ".join(f"`{PROTO};proto={name}`" for name in READERS)
         raise Problem(415, f"send Prometheus remote-write, with `Content-Type: {known}`")
     return READERS[proto]
-
-
-def desk_of(caller: Caller, asked: str | None, settings: Settings) -> str:
-    """The desk that is asked for, else the only one of the key, else our own.
-
-    >>> desk_of(Caller("k", frozenset(), frozenset({"it"})), None, Settings(desk="hr"))
-    'it'
-    """
-    only = next(iter(caller.desks)) if len(caller.desks) == 1 else "*"
-    return asked or (settings.desk if only == "*" else only)
 
 
 def told(read: Callable[[bytes], Received], body: bytes, max_bytes: int) -> Received:

@@ -19,8 +19,10 @@ class ChangeRows(Rows):
             return 0
         with self.engine.begin() as connection:
             fresh = insert(connection, tables.service_changes).on_conflict_do_nothing()
+            # psycopg counts no rows of such an insert, hence RETURNING
+            told = fresh.returning(tables.service_changes.c.id)
             rows = {one.id: row_of(tables.service_changes, one) for one in changes}
-            return sum(connection.execute(fresh, row).rowcount for row in rows.values())
+            return sum(connection.execute(told, row).first() is not None for row in rows.values())
 
     def service_changes(
         self, desk: str, since: datetime | None, until: datetime | None, limit: int = 100

@@ -477,6 +477,14 @@ def test_figures_are_told_to_prometheus(client):
     assert 'forewarn_request_seconds_bucket{route="/v1/tickets/score",le="+Inf"} 1\n' in text
 
 
+def test_what_the_openapi_document_refers_to_stands_in_it(client):
+    told = client.get("/openapi.json").text
+    known = json.loads(told)["components"]["schemas"]
+    referred = set(re.findall(r'"\$ref":"#/([^"]+)"', told))
+    assert referred == {f"components/schemas/{name.split('/')[-1]}" for name in referred}
+    assert {name.split("/")[-1] for name in referred} <= set(known)
+
+
 def test_openapi_names_every_route_and_loads_nothing_from_elsewhere(client):
     told = client.get("/openapi.json").json()
     assert set(told["paths"]) == {
