@@ -11,6 +11,8 @@ VALUES = {
     "alertmanager_url": "http://ann:hunter2@alerts:9093",
     "webhook_url": "https://chat/hook/hunter2",
     "webhook_secret": "hunter2",
+    "zendesk_secret": "hunter2",
+    "jira_secret": "hunter2",
 }
 
 

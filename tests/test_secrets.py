@@ -175,7 +175,7 @@ class Place:
             raw = f'{{"title": "{text}'.encode()
             self.answers.append(post("/v1/tickets/score", content=raw))
             self.answers.append(post("/v1/alerts/1", json={"action": text}))
-        self.patch.setattr(Triage, "answer", broken)
+        self.patch.setattr(Triage, "at_a_glance", broken)
         self.answers += [post("/v1/tickets/score", json={"title": t}) for t in texts[::COPIES]]
         self.patch.undo()
 
