@@ -16,7 +16,7 @@ from api.service import Service
 from api.similar import SimilarOut, like_each
 from data.masking import mask
 from models.blend import Tier
-from models.decided import Decided
+from models.decided import Verdict
 from models.priority import Derived
 from models.triage import Answers, Triage
 
@@ -142,7 +142,8 @@ def scored(
 
 def results_of(triage: Triage, found: Answers) -> list[Scored]:
     by_target = {
-        name: told(one, triage.promises[name].precision) for name, one in found.decided.items()
+        name: [told(one, triage.promises[name].precision) for one in given]
+        for name, given in found.verdicts.items()
     }
     priorities = derived(triage.priorities(found.probabilities))
     return [
@@ -191,29 +192,18 @@ def give_evidence(
         out["evidence"] = {"words": words} if name in said else None
 
 
-def told(decided: Decided, precision: float) -> list[dict[str, Any]]:
-    """One target's answers; `precision` is what its promise was asked for."""
-    rows = zip(
-        decided.labels.tolist(),
-        np.round(decided.probability.astype(float), 6).tolist(),
-        decided.decision.tolist(),
-        map(known, decided.threshold.tolist()),
-        decided.prediction_sets,
-        decided.unknown.tolist(),
-        strict=True,
-    )
-    return [
-        {
-            "label": label,
-            "probability": probability,
-            "decision": decision,
-            "threshold": threshold,
-            "guaranteed_precision": None if threshold is None else precision,
-            "prediction_set": None if members is None else list(members),
-            "reason": reason_of(decision, unknown),
-        }
-        for label, probability, decision, threshold, members, unknown in rows
-    ]
+def told(one: Verdict, precision: float) -> dict[str, Any]:
+    """One target's answer; `precision` is what its promise was asked for."""
+    threshold = known(one.threshold)
+    return {
+        "label": one.label,
+        "probability": round(one.probability, 6),
+        "decision": one.decision,
+        "threshold": threshold,
+        "guaranteed_precision": None if threshold is None else precision,
+        "prediction_set": one.prediction_set,
+        "reason": reason_of(one.decision, one.unknown),
+    }
 
 
 def reason_of(decision: str, unknown: bool) -> Literal["unknown", "unsure"] | None:

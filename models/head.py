@@ -1,6 +1,6 @@
 """The learner that sits on features of any kind: one linear score for each class."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeAlias
 
@@ -9,8 +9,10 @@ from scipy.sparse import csr_array
 
 from features.plain import read_arrays, read_json, strings, write_arrays, write_json
 from models.calibration import Calibration, calibrate
+from models.segments import Segments
 
 Features: TypeAlias = csr_array | np.ndarray
+Scoring: TypeAlias = Callable[[Features], np.ndarray]
 
 PENALTY = 0.5
 """The middle of what cross-validation likes: bank questions 1, cleaned help-desk tickets 0.3."""
@@ -78,6 +80,23 @@ class Head:
         """Distances (n_tickets, n_classes) to the inner side of each class's border."""
         scores: np.ndarray = x @ self.coef + self.intercept
         return scores.astype(np.float64)
+
+    @classmethod
+    def stacked(cls, heads: Sequence[Self], segments: Segments) -> Scoring:
+        """The `scores` of several heads side by side, each a segment of the row, by one product.
+
+        Their coefficients become parts of the whole, so that nothing is kept twice.
+        """
+        coef = heads[0].coef if len(heads) == 1 else np.hstack([head.coef for head in heads])
+        intercept = np.hstack([head.intercept for head in heads])
+        for head, part in zip(heads, segments.split(coef), strict=True):
+            head.coef = part
+
+        def scores(x: Features) -> np.ndarray:
+            given: np.ndarray = x @ coef + intercept
+            return given.astype(np.float64)
+
+        return scores
 
     def predict_proba(self, x: Features) -> np.ndarray:
         """Probabilities (n_tickets, n_classes), in the order of `classes`."""

@@ -6,7 +6,8 @@ from typing import Self
 import numpy as np
 from scipy.special import log_softmax, logsumexp, softmax
 
-from models.head import Features, Head, evened
+from models.head import Features, Head, Scoring, evened
+from models.segments import Segments
 
 PENALTY = 5.0
 """Between what cross-validation likes: bank questions 10, issues of software projects 3."""
@@ -75,6 +76,11 @@ class Logistic(Head):
         """Logarithms of the probabilities that were learnt, which calibration mends from there."""
         logs: np.ndarray = log_softmax(super().scores(x), axis=1)
         return logs
+
+    @classmethod
+    def stacked(cls, heads: Sequence[Self], segments: Segments) -> Scoring:
+        linear = super().stacked(heads, segments)
+        return lambda x: segments.log_softmax(linear(x))
 
     def _solve(self, x: Features, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         weights = np.array(list(evened(codes).values()))[codes]

@@ -8,7 +8,8 @@ import numpy as np
 
 from features.dense import in_8_bits, widened
 from features.plain import read_arrays, read_json, write_arrays, write_json
-from models.head import ABOUT, Features, Head
+from models.head import ABOUT, Features, Head, Scoring
+from models.segments import Segments
 
 N_NEIGHBOURS = 20
 WIDTH = 0.07
@@ -60,17 +61,38 @@ class Neighbours(Head):
 
     def scores(self, x: Features) -> np.ndarray:
         """Logarithms of each class's share (n_tickets, n_classes) among the neighbours."""
-        shares = np.zeros((x.shape[0], len(self.classes)))
-        for start in range(0, x.shape[0], ROWS_AT_ONCE):
-            rows = slice(start, start + ROWS_AT_ONCE)
-            shares[rows] = self._shares(x[rows])
+        return self._logs(*self._nearest(x))
+
+    def _nearest(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Places and cosines of the 20 nearest tickets and the next."""
+        parts = [
+            nearest(x[start : start + ROWS_AT_ONCE] @ self._vectors, N_NEIGHBOURS + 1)
+            for start in range(0, len(x), ROWS_AT_ONCE)
+        ] or [nearest(x @ self._vectors, N_NEIGHBOURS + 1)]
+        return np.vstack([places for places, _ in parts]), np.vstack([found for _, found in parts])
+
+    def _logs(self, places: np.ndarray, found: np.ndarray) -> np.ndarray:
+        shares = shares_of(self.codes[places], found, len(self.classes), self.penalty)
         logs: np.ndarray = np.log(shares + NOTHING)
         return logs
 
-    def _shares(self, x: np.ndarray) -> np.ndarray:
-        similar = x @ self._vectors
-        places, found = nearest(similar, N_NEIGHBOURS + 1)
-        return shares_of(self.codes[places], found, len(self.classes), self.penalty)
+    @classmethod
+    def stacked(cls, heads: Sequence[Self], segments: Segments) -> Scoring:
+        """The `scores` of several heads; those that remember the same tickets look once for all."""
+        like = [next(one for one in heads if one.remembers_as(head)) for head in heads]
+        for head, first in zip(heads, like, strict=True):
+            head.kept, head._vectors = first.kept, first._vectors
+
+        def scores(x: Features) -> np.ndarray:
+            near = {id(first): first._nearest(x) for first in like}
+            pairs = zip(heads, like, strict=True)
+            return np.hstack([head._logs(*near[id(first)]) for head, first in pairs])
+
+        return scores
+
+    def remembers_as(self, other: Self) -> bool:
+        """Whether both keep the vectors of the same tickets."""
+        return self.scale == other.scale and np.array_equal(self.kept, other.kept)
 
     def save(self, folder: Path) -> None:
         """Write head.json and head.npz."""

@@ -17,13 +17,14 @@ from models.blend import Blend, Fitted, Names, Tier
 from models.cascade import Cascade, good_enough
 from models.classifier import Fields
 from models.conformal import UNTRIED
-from models.decided import Decided, decided, left_alone
+from models.decided import Decided, Verdict, columns_of, verdicts
 from models.head import Features
 from models.logistic import ENOUGH
 from models.matrix import Matrix
 from models.novelty import Novelty
 from models.priority import FILE, Derived, Priority, derivable
 from models.promise import Promise, promised
+from models.stacked import Logs, Stacked
 from models.why import N_WORDS, Word, occluded, shares, word_contributions
 
 WORDS, FULL = FORMATS = (6, 7)
@@ -37,8 +38,13 @@ class Answers(NamedTuple):
     """
 
     probabilities: dict[str, np.ndarray]
-    decided: dict[str, Decided]
+    verdicts: dict[str, list[Verdict]]
     read: np.ndarray
+
+    @property
+    def decided(self) -> dict[str, Decided]:
+        """The verdicts as columns."""
+        return {target: columns_of(given) for target, given in self.verdicts.items()}
 
 
 class Said(NamedTuple):
@@ -47,6 +53,14 @@ class Said(NamedTuple):
     probabilities: dict[str, np.ndarray]
     unknown: dict[str, np.ndarray]
     read: np.ndarray
+
+
+class Look(NamedTuple):
+    """What the fast tier saw of tickets, what its heads said, and what that comes to."""
+
+    xs: dict[str, Features]
+    logs: Logs
+    probabilities: dict[str, np.ndarray]
 
 
 class Triage:
@@ -101,6 +115,7 @@ class Triage:
         self.features = TextFeatures()
         self.meaning = None if encoder is None else Meaning(encoder)
         self.blends: dict[str, Blend] = {}
+        self._whole: tuple[tuple[Blend, ...], Stacked] | None = None
         self.promises: dict[str, Promise] = {}
         self.cascade: Cascade | None = None
         self.novelty: Novelty | None = None
@@ -342,32 +357,41 @@ class Triage:
         The fast tier takes none for unknown.
         """
         said = self._said(fields, tier)
-        return Answers(said.probabilities, self.decide(said.probabilities, said.unknown), said.read)
+        told = self.verdicts(said.probabilities, said.unknown)
+        return Answers(said.probabilities, told, said.read)
 
     def at_a_glance(self, fields: Fields) -> Answers | None:
         """As `answer`, where the fast tier settles every one of the tickets; else None.
 
         It takes a tenth of the time that reading takes.
         """
+        fast = self._look(fields).probabilities
+        read = self._to_read(fast, None)
+        return None if read.any() else Answers(fast, self.verdicts(fast), read)
+
+    def _look(self, fields: Fields) -> Look:
         xs = self._seen(fields)
-        said = {target: one.predict_fast(xs) for target, one in self.blends.items()}
+        logs = self._stacked.logs("fast", xs)
         n_tickets = xs["words"].shape[0]
-        read = self._to_read(said, n_tickets, None)
-        return None if read.any() else Answers(said, self.decide(said), read)
+        return Look(xs, logs, self._stacked.probabilities("fast", logs, n_tickets))
 
     def _said(self, fields: Fields, tier: Tier | None) -> Said:
-        xs = self._seen(fields)
-        said = {target: one.predict_fast(xs) for target, one in self.blends.items()}
-        n_tickets = xs["words"].shape[0]
-        unknown = {target: np.zeros(n_tickets, dtype=bool) for target in said}
-        read = self._to_read(said, n_tickets, tier)
+        look = self._look(fields)
+        said, read = look.probabilities, self._to_read(look.probabilities, tier)
+        unknown = {target: np.zeros(len(read), dtype=bool) for target in said}
         if self.meaning is not None and read.any():
-            some = [row for row, one in enumerate(read.tolist()) if one]
-            part = {view: x[some] for view, x in xs.items()}
+            some = np.flatnonzero(read)
+            part: dict[str, Features] = {view: x[some] for view, x in look.xs.items()}
             part["meaning"] = self.meaning.transform(
-                {name: [fields[name][row] for row in some] for name in self._columns(fields)}
+                {
+                    name: [fields[name][row] for row in some.tolist()]
+                    for name in self._columns(fields)
+                }
             )
-            full = {target: one.predict_proba(part) for target, one in self.blends.items()}
+            logs = self._stacked.logs(
+                "full", part, {name: one[some] for name, one in look.logs.items()}
+            )
+            full = self._stacked.probabilities("full", logs, len(some))
             for target, given in full.items():
                 said[target][some] = given
             if self.novelty is not None:
@@ -376,15 +400,13 @@ class Triage:
                     unknown[target][some] = which
         return Said(said, unknown, read)
 
-    def _to_read(
-        self, fast: Mapping[str, np.ndarray], n_tickets: int, tier: Tier | None
-    ) -> np.ndarray:
+    def _to_read(self, fast: Mapping[str, np.ndarray], tier: Tier | None) -> np.ndarray:
+        n_tickets = len(next(iter(fast.values())))
         if self.cascade is None or tier == "fast":
             return np.zeros(n_tickets, dtype=bool)
         if tier == "full":
             return np.ones(n_tickets, dtype=bool)
-        tops = {target: given.max(axis=1) for target, given in fast.items()}
-        return ~self.cascade.settled(tops)
+        return ~self.cascade.settled({target: one.max(axis=1) for target, one in fast.items()})
 
     def _seen(self, fields: Fields) -> dict[str, Features]:
         """All that the fast tier sees of tickets."""
@@ -395,9 +417,8 @@ class Triage:
 
     def _tier_of(self, texts: Mapping[str, str]) -> Tier:
         """The tier that answers one ticket."""
-        xs = self._seen({name: [text] for name, text in texts.items()})
-        fast = {target: one.predict_fast(xs) for target, one in self.blends.items()}
-        return "full" if self._to_read(fast, 1, None)[0] else "fast"
+        fast = self._look({name: [text] for name, text in texts.items()}).probabilities
+        return "full" if self._to_read(fast, None)[0] else "fast"
 
     def _columns(self, fields: Fields) -> list[str]:
         return [name for name in self.features.columns if name in fields]
@@ -411,16 +432,34 @@ class Triage:
         probabilities: Mapping[str, np.ndarray],
         unknown: Mapping[str, np.ndarray] | None = None,
     ) -> dict[str, Decided]:
-        """What each target's promise allows for what `predict_proba` gave.
+        """The `verdicts` as columns."""
+        told = self.verdicts(probabilities, unknown)
+        return {target: columns_of(given) for target, given in told.items()}
+
+    def verdicts(
+        self,
+        probabilities: Mapping[str, np.ndarray],
+        unknown: Mapping[str, np.ndarray] | None = None,
+    ) -> dict[str, list[Verdict]]:
+        """What each target's promise allows for what `predict_proba` gave, ticket by ticket.
 
         Tickets that are `unknown` (n_tickets,) to a target are left to a person.
         """
-        found = {}
-        for target, given in probabilities.items():
-            said = decided(self.blends[target].classes, given, self.promises[target])
-            which = (unknown or {}).get(target)
-            found[target] = said if which is None else left_alone(said, which)
-        return found
+        odd = unknown or {}
+        return {
+            target: verdicts(
+                self.blends[target].classes, given, self.promises[target], odd.get(target)
+            )
+            for target, given in probabilities.items()
+        }
+
+    @property
+    def _stacked(self) -> Stacked:
+        """The blends as one, made when they are first asked."""
+        blends = tuple(self.blends.values())
+        if self._whole is None or self._whole[0] != blends:
+            self._whole = blends, Stacked(self.blends)
+        return self._whole[1]
 
     def explain(
         self, fields: Fields, guesses: Mapping[str, str], row: int = 0, *, again: bool = False

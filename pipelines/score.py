@@ -84,9 +84,10 @@ def fields_of(
 
 def predicted(model: Triage, fields: Mapping[str, Sequence[str]]) -> Iterator[tuple[object, ...]]:
     """A row a ticket, under `header`."""
-    probabilities, decided, _ = model.answer(fields)
+    answers = model.answer(fields)
+    probabilities = answers.probabilities
     columns: list[Sequence[object]] = []
-    for target, one in decided.items():
+    for target, one in answers.decided.items():
         guess = model.classes[target][probabilities[target].argmax(axis=1)]
         columns += [guess, [f"{value:.6f}" for value in one.probability], one.decision]
         columns.append(

@@ -77,7 +77,7 @@ def test_an_abstention_is_said_beside_the_best_guess(model, tmp_path):
     never, all_labels = Threshold(math.inf, 0, 0, 0), Sets(0.9, 0.0, 0)
     unsure.promises = {"group": Promise(0.95, 0.9, never, {}, {}, all_labels)}
     even = {"group": np.array([[0.5 - 1e-9, 0.5 - 1e-9]])}
-    unsure.answer = lambda fields: Answers(even, unsure.decide(even), np.array([False]))
+    unsure.answer = lambda fields: Answers(even, unsure.verdicts(even), np.array([False]))
     score_file(unsure, path, tmp_path / "out.csv")
     (row,) = read(tmp_path / "out.csv")
     assert row["group"] in {"net", "print"}
