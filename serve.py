@@ -17,6 +17,7 @@ from api import (
     bulk,
     changes,
     desks,
+    documented,
     forecasts,
     health,
     incidents,
@@ -92,7 +93,9 @@ def create_app(
         app.include_router(part.router)
     app.mount("/ops", page.create(settings, service.store, service.champions.all, now))
     app.add_api_route("/", to_page, include_in_schema=False)
-    problems.install(app, mlflow_scoring.FORMS | open_inference.FORMS)
+    forms = mlflow_scoring.FORMS | open_inference.FORMS
+    problems.install(app, forms)
+    documented.install(app, forms)
     app.add_middleware(
         BodyLimit,
         max_bytes=settings.max_body_bytes,
