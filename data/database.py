@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import BigInteger, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import BigInteger, Connection, Engine, Text, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.types import TypeDecorator
@@ -32,6 +32,25 @@ class UtcTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: object) -> datetime | None:
         return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+class Words(TypeDecorator[str]):
+    """Text, less what no database holds, wherever it came from: see `storable`."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: object) -> str | None:
+        return None if value is None else storable(value)
+
+
+def storable(words: str) -> str:
+    """PostgreSQL holds no NUL, and neither engine half a surrogate pair.
+
+    >>> storable("vpn\\0 \\ud83d"), storable("🖨")
+    ('vpn ?', '🖨')
+    """
+    return words.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def refusal(error: Exception) -> str:
