@@ -52,7 +52,10 @@ def create_app(
     settings: Settings, *, now: Clock = utc_now, poll_seconds: float = POLL_SECONDS
 ) -> FastAPI:
     """The ASGI app. It reads and connects to nothing before it is started."""
-    store, champions = OpenStore(settings.database_url), Champions(settings.home)
+    store, champions = (
+        OpenStore(settings.database_url, settings.database_seconds),
+        Champions(settings.home),
+    )
     indexes = Indexes(settings.home, store, champions)
     figures = Figures()
     samples = Samples(store, settings.home / "history", figures)
