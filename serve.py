@@ -43,6 +43,7 @@ from api.metrics_text import Figures
 from api.opened import UNREACHABLE, OpenStore
 from api.samples import Samples
 from api.service import Clock, Service, utc_now
+from api.shedding import Shed
 from api.traffic import Traffic
 from data.settings import Settings
 from ops import page
@@ -108,6 +109,7 @@ def create_app(
         seconds=settings.body_seconds,
         unpack=remote_write.PATHS,
     )
+    app.add_middleware(Shed)
     app.add_middleware(
         Guard,
         hosts=settings.allowed_hosts,
