@@ -89,6 +89,7 @@ async def asked_for(service: Service, id: str) -> ApiKey | None:
     """The key as the store has it; as it last had it, where it cannot say so in time."""
     keys = service.keys
     before = keys.remembered(id)
+    keys.spare(id)  # one request asks, those beside it go by what is remembered
     try:
         with anyio.fail_after(PATIENCE if before else None):
             return await anyio.to_thread.run_sync(
@@ -97,7 +98,6 @@ async def asked_for(service: Service, id: str) -> ApiKey | None:
     except (TimeoutError, *UNREACHABLE):
         if before is None:
             raise
-        keys.spare(id)
         return before
 
 

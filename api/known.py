@@ -58,6 +58,6 @@ class KnownKeys:
         return known.key if known and self.clock() - known.confirmed < GRACE else None
 
     def spare(self, id: str) -> None:
-        """Ask the store for this key no sooner than in `SECONDS`: it has just failed to answer."""
+        """Ask the store for this key no sooner than in `SECONDS`: it is being asked already."""
         if known := self._found.get(id):
             self._found[id] = known._replace(asked=self.clock())

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import uvloop
 
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
-MOST_LINES = 2_000  # connections; what is due while all are taken waits, and its time runs
+LINES = 500  # connections, open before it begins; what is due while all are taken waits meanwhile
 LAST_WAIT = 10.0  # seconds that answers may still come in once nothing more is sent
 
 
@@ -58,15 +58,13 @@ class Line(asyncio.Protocol):
 
 
 class Load:
-    """`rate` requests a second for `seconds`, each on a connection that is free or new."""
+    """`rate` requests a second for `seconds`, each on a connection that is free."""
 
     def __init__(self, port: int, rate: float, seconds: float, requests: Sequence[bytes]) -> None:
         self.port, self.rate, self.seconds, self.requests = port, rate, seconds, requests
         self.answered: list[Answered] = []
         self.free: deque[Line] = deque()
         self.waiting: deque[tuple[float, bytes]] = deque()
-        self.n_lines = 0
-        self.tasks: set[asyncio.Task[object]] = set()
 
     def note(self, status: int, due: float) -> None:
         self.answered.append(Answered(status, time.perf_counter() - due))
@@ -78,7 +76,6 @@ class Load:
             self.free.append(line)
 
     def is_gone(self, line: Line) -> None:
-        self.n_lines -= 1
         if line.due:
             self.note(0, line.due)
         elif line in self.free:
@@ -87,18 +84,14 @@ class Load:
     def send(self, due: float, request: bytes) -> None:
         if self.free:
             self.free.popleft().ask(due, request)
-            return
-        self.waiting.append((due, request))
-        if self.n_lines < MOST_LINES:
-            self.n_lines += 1
-            loop = asyncio.get_running_loop()
-            opened = loop.create_connection(lambda: Line(self), "127.0.0.1", self.port)
-            task = loop.create_task(opened)
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+        else:
+            self.waiting.append((due, request))
 
     async def run(self) -> list[Answered]:
         """All that was answered, and status 0 for what was not."""
+        loop = asyncio.get_running_loop()
+        for _ in range(LINES):
+            await loop.create_connection(lambda: Line(self), "127.0.0.1", self.port)
         began, n = time.perf_counter(), int(self.rate * self.seconds)
         for number in range(n):
             due = began + number / self.rate
