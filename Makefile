@@ -17,7 +17,7 @@ SERVERS := chromium prometheus prometheus-alertmanager
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check serve up bench bench-triage bench-metrics bench-surges bench-serving servers notebooks clean
+.PHONY: help demo test check serve up bench bench-triage bench-metrics bench-surges bench-serving bench-besieged servers notebooks clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ bench-surges: $(INSTALLED) ## measure how soon surges of tickets are found: unde
 
 bench-serving: $(INSTALLED) ## measure scoring over HTTP beside `mlflow models serve`: five minutes
 	$(BIN)/python -m benchmarks serving
+
+bench-besieged: $(INSTALLED) ## workers killed, models swapped, overload, and requests made up: under half an hour
+	$(BIN)/python -m benchmarks besieged
 
 servers: ## what only Debian's packages hold, for tests on the real thing: chromium, Prometheus and its Alertmanager
 	@missing=$$(for one in $(SERVERS); do command -v $$one >/dev/null || echo $$one; done); \

@@ -17,6 +17,7 @@ from api import (
     bulk,
     changes,
     desks,
+    documented,
     forecasts,
     health,
     incidents,
@@ -42,6 +43,7 @@ from api.metrics_text import Figures
 from api.opened import UNREACHABLE, OpenStore
 from api.samples import Samples
 from api.service import Clock, Service, utc_now
+from api.shedding import Shed
 from api.traffic import Traffic
 from data.settings import Settings
 from ops import page
@@ -51,7 +53,10 @@ def create_app(
     settings: Settings, *, now: Clock = utc_now, poll_seconds: float = POLL_SECONDS
 ) -> FastAPI:
     """The ASGI app. It reads and connects to nothing before it is started."""
-    store, champions = OpenStore(settings.database_url), Champions(settings.home)
+    store, champions = (
+        OpenStore(settings.database_url, settings.database_seconds),
+        Champions(settings.home),
+    )
     indexes = Indexes(settings.home, store, champions)
     figures = Figures()
     samples = Samples(store, settings.home / "history", figures)
@@ -92,7 +97,9 @@ def create_app(
         app.include_router(part.router)
     app.mount("/ops", page.create(settings, service.store, service.champions.all, now))
     app.add_api_route("/", to_page, include_in_schema=False)
-    problems.install(app, mlflow_scoring.FORMS | open_inference.FORMS)
+    forms = mlflow_scoring.FORMS | open_inference.FORMS
+    problems.install(app, forms)
+    documented.install(app, forms)
     app.add_middleware(
         BodyLimit,
         max_bytes=settings.max_body_bytes,
@@ -102,6 +109,7 @@ def create_app(
         seconds=settings.body_seconds,
         unpack=remote_write.PATHS,
     )
+    app.add_middleware(Shed)
     app.add_middleware(
         Guard,
         hosts=settings.allowed_hosts,

@@ -4,10 +4,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
 
+import anyio
 import anyio.to_thread
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
+from api.known import PATIENCE
+from api.opened import UNREACHABLE
 from api.problems import Problem
 from api.service import Service
 from data.keys import ApiKey, verify
@@ -77,9 +80,25 @@ async def identify(request: Request) -> Caller:
 
 async def key_of(service: Service, token: str) -> ApiKey | None:
     """The key that a token belongs to, if it is good."""
-    keys, id = service.keys, token.partition(".")[0]
-    found = keys.recent(id) or await anyio.to_thread.run_sync(keys.find, id)
+    id = token.partition(".")[0]
+    found = service.keys.recent(id) or await asked_for(service, id)
     return verify(token, lambda _: found, service.now())
+
+
+async def asked_for(service: Service, id: str) -> ApiKey | None:
+    """The key as the store has it; as it last had it, where it cannot say so in time."""
+    keys = service.keys
+    before = keys.remembered(id)
+    keys.spare(id)  # one request asks, those beside it go by what is remembered
+    try:
+        with anyio.fail_after(PATIENCE if before else None):
+            return await anyio.to_thread.run_sync(
+                keys.find, id, abandon_on_cancel=True, limiter=service.asking
+            )
+    except (TimeoutError, *UNREACHABLE):
+        if before is None:
+            raise
+        return before
 
 
 def check_rate(request: Request, service: Service, key: ApiKey) -> None:

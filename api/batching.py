@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+import anyio
 import anyio.to_thread
 
 from api.champion import Champion
@@ -61,6 +62,7 @@ class Batcher(Generic[Said]):
         self._n_waiting = 0
         self._seconds = 0.0  # that a ticket takes, by what the last batches took
         self._working: asyncio.Task[None] | None = None
+        self._reading = anyio.CapacityLimiter(1)  # not held up by those who wait for the store
 
     def admit(self, n_tickets: int = 1) -> None:
         """Problem 429 where `n_tickets` more would wait too long.
@@ -116,7 +118,7 @@ class Batcher(Generic[Said]):
 
     async def _scored(self, jobs: Sequence[Job[Said]]) -> None:
         try:
-            found = await anyio.to_thread.run_sync(together, self.read, jobs)
+            found = await anyio.to_thread.run_sync(together, self.read, jobs, limiter=self._reading)
         except BaseException as error:  # each request is to hear of it, a cancelling too
             for job in jobs:
                 if not job.found.done():

@@ -20,7 +20,8 @@ BODY = {
         "required": True,
         "content": {
             "application/json": {
-                "example": {"title": "Deploy shop 4.2", "service": "shop", "url": "https://ci/42"}
+                "schema": {"type": "object"},
+                "example": {"title": "Deploy shop 4.2", "service": "shop", "url": "https://ci/42"},
             }
         },
     }

@@ -43,6 +43,16 @@ BODY = {
         "content": {"application/json": {"schema": {"type": ["object", "array"]}}},
     }
 }
+EVENT_TYPES: dict[str, Any] = {
+    form: {"schema": {"type": kind}}
+    for form, kind in ((cloudevents.STRUCTURED, "object"), (cloudevents.BATCH, "array"))
+}
+EVENT_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {**EVENT_TYPES, "application/json": {"schema": {"type": "object"}}},
+    }
+}
 SENDER = needs("tickets")
 
 router = APIRouter(tags=["desks"], dependencies=[Security(BEARER), Security(HEADER)])
@@ -109,7 +119,11 @@ async def take_freshservice(
     return await answered(request, service, desk, FRESHSERVICE, answer)
 
 
-@router.post("/v1/desks/{desk}/events", openapi_extra=BODY)
+@router.post(
+    "/v1/desks/{desk}/events",
+    openapi_extra=EVENT_BODY,
+    responses={200: {"content": EVENT_TYPES}},
+)
 async def take_events(
     request: Request, service: Served, desk: DeskPath, answer: Answer = None
 ) -> JsonResponse:

@@ -133,7 +133,10 @@ def is_same_origin(origin: str | None, host: str) -> bool:
     >>> is_same_origin("http://localhost:8000", "localhost:8000"), is_same_origin("null", "a")
     (True, False)
     """
-    return origin is None or urlsplit(origin).netloc.lower() == host.lower()
+    try:
+        return origin is None or urlsplit(origin).netloc.lower() == host.lower()
+    except ValueError:  # "http://[" and the like
+        return False
 
 
 def is_loopback(scope: Scope, headers: Headers) -> bool:

@@ -3,7 +3,7 @@
 import logging
 import threading
 
-from data.database import UNREACHABLE
+from data.database import BUSY_TIMEOUT_SECONDS, UNREACHABLE
 from data.store import Store
 
 __all__ = ["UNREACHABLE", "OpenStore"]
@@ -12,10 +12,14 @@ log = logging.getLogger("forewarn.store")
 
 
 class OpenStore:
-    """`store()` is the Store on `url`. While it cannot be opened, each call tries anew."""
+    """`store()` is the Store on `url`. While it cannot be opened, each call tries anew.
 
-    def __init__(self, url: str) -> None:
+    No call waits longer than `wait_seconds` for others, or for a host that says nothing.
+    """
+
+    def __init__(self, url: str, wait_seconds: float = BUSY_TIMEOUT_SECONDS) -> None:
         self.url = url
+        self.wait_seconds = wait_seconds
         self._store: Store | None = None
         self._lock = threading.Lock()
         self._is_reported = False
@@ -23,7 +27,7 @@ class OpenStore:
     def __call__(self) -> Store:
         with self._lock:
             if self._store is None:
-                self._store = Store(self.url)
+                self._store = Store(self.url, self.wait_seconds)
             return self._store
 
     def ping(self) -> None:

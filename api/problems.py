@@ -3,7 +3,9 @@
 The protocols of others have forms of their own for what went wrong, by the first part of a path.
 """
 
+import errno
 import logging
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
@@ -20,6 +22,7 @@ log = logging.getLogger("forewarn.requests")
 
 NAMEABLE = re.compile(r"[\w.-]{1,64}")
 RETRY_SECONDS = "5"
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 Form = Callable[[HTTPException], tuple[int, dict[str, str]]]  # an answer's status and body
 
 
@@ -96,6 +99,7 @@ def install(app: FastAPI, forms: Mapping[str, Form]) -> None:
     app.add_exception_handler(Exception, _unexpected)
     for error in UNREACHABLE:
         app.add_exception_handler(error, _unreachable)
+    app.add_exception_handler(OSError, _unwritable)
 
 
 def request_id_of(request: Request) -> str:
@@ -119,6 +123,16 @@ async def _invalid(request: Request, error: RequestValidationError) -> JSONRespo
 async def _unreachable(request: Request, error: Exception) -> JSONResponse:
     request.app.state.service.store.say_unreachable(error)
     detail = "the database cannot be reached; try again soon. `forewarn status` says more"
+    return answer(request, Problem(503, detail, headers={"Retry-After": RETRY_SECONDS}))
+
+
+async def _unwritable(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, OSError) or error.errno not in FULL:
+        raise error
+    log.error("the disk cannot be written: %s", os.strerror(error.errno))
+    detail = (
+        f"the disk cannot be written: {os.strerror(error.errno)}; try again once that is mended"
+    )
     return answer(request, Problem(503, detail, headers={"Retry-After": RETRY_SECONDS}))
 
 

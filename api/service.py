@@ -31,6 +31,7 @@ Version = Annotated[
         alias="X-Model-Version", pattern=r"^[\w-]{1,64}$", description="default: what is served"
     ),
 ]
+ASKING = 8
 Clock = Callable[[], datetime]
 
 
@@ -40,7 +41,10 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Service:
-    """One endpoint. `scoring` bounds how many threads score at once, `decoding` how many unpack."""
+    """One endpoint. `scoring` bounds how many threads score at once, `decoding` how many unpack.
+
+    `asking` is for keys alone: writers that all wait for the database leave these threads free.
+    """
 
     settings: Settings
     store: OpenStore
@@ -53,6 +57,7 @@ class Service:
     traffic: Traffic
     now: Clock = utc_now
     scoring: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(os.cpu_count() or 1))
+    asking: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(ASKING))
     decoding: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
     rates: Buckets = field(default_factory=Buckets)
 

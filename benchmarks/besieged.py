@@ -1,4 +1,4 @@
-"""The endpoint while its workers are killed, its models swapped, and far more asked than it can."""
+"""The endpoint while workers and its database are killed, its models swapped, and all else."""
 
 import http.client
 import itertools
@@ -8,7 +8,6 @@ import signal
 import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.fuzzed import (
+    READERS,
+    Asked,
+    Fuzzed,
+    for_seconds,
+    fuzzed_table,
+    parsed,
+    requested,
+)
+from benchmarks.overload import overload_table, overloaded
 from benchmarks.page import table
+from benchmarks.postgres import postgres
 from benchmarks.serving import (
     DESK,
     TARGETS,
@@ -25,8 +35,8 @@ from benchmarks.serving import (
     of_length,
     ours,
     running,
+    store_of,
     token_for,
-    work,
 )
 from benchmarks.triage import existing
 from data.published import publish
@@ -35,18 +45,19 @@ from models.triage import Triage
 from pipelines.dataset import from_file
 from pipelines.encoder import encoder
 
-N_KILLS, N_CLIENTS, SECONDS_BETWEEN = 50, 4, 1.0
-N_PROMOTIONS, N_REQUESTS = 50, 1_000
-CROWD, SECONDS = 64, 20.0  # connections that ask again as soon as they are answered
+N_CLIENTS, SECONDS_BETWEEN = 4, 1.0
 
 
 class Kept(NamedTuple):
     """Tickets that were answered with 2xx, and what of them is in the store."""
 
+    database: str
     kills: int
+    restarts: int
     answered: int
     stored: int
     missing: int
+    doubled: int
 
 
 class Swapped(NamedTuple):
@@ -59,25 +70,28 @@ class Swapped(NamedTuple):
     versions: int
 
 
-class Crowd(NamedTuple):
-    """What a crowd was answered, and how soon; `alone` and `after` are p99 of one connection."""
-
-    model: str
-    statuses: Counter[int]
-    seconds: float
-    accepted: np.ndarray
-    refused: np.ndarray
-    alone: float
-    after: float
-
-
 class Measured(NamedTuple):
     kills: str
     promotions: str
-    crowds: str
+    overload: str
+    fuzzed: str
 
 
-def measured(data: Path) -> Measured:
+class How(NamedTuple):
+    """How much is done; less of it proves only that the benchmark itself works."""
+
+    n_kills: int = 50
+    n_restarts: int = 5
+    n_promotions: int = 50
+    n_requests: int = 1_000
+    overload_seconds: float = 60.0
+    fuzzing_seconds: float = 600.0
+
+
+SHORT = How(2, 1, 3, 100, 3.0, 5.0)
+
+
+def measured(data: Path, how: How, say: Callable[[str], None]) -> Measured:
     path = existing(data, "endava_it_tickets_subset.csv.gz")
     tickets = from_file(path, ["title", "body"], TARGETS)
     rows = np.random.default_rng(0).permutation(len(tickets))
@@ -86,28 +100,60 @@ def measured(data: Path) -> Measured:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         read = encoder(folder / "encoder-home")
-        saved = {}
+        saved, homes = {}, {}
         for model, triage in (("words", Triage()), ("cascade", Triage(encoder=read))):
-            saved[model] = folder / model
+            say(f"training {model}")
+            saved[model], homes[model] = folder / model, folder / f"home-{model}"
             saved[model].mkdir()
             labels = {target: train.labels[target] for target in TARGETS}
             triage.fit(train.fields, labels, ordered=False).save(saved[model])
-        servers = {
-            model: ours(model, folder / f"home-{model}", place, asked)
-            for model, place in saved.items()
-        }
+        servers = {model: ours(model, homes[model], place, asked) for model, place in saved.items()}
+        words, home = servers["words"], homes["words"]
+        swapped = promoted(words, home, saved["words"], how, say)
         return Measured(
-            kills_table(killed(servers["words"], folder / "home-words", asked)),
-            promotions_table(promoted(servers["words"], folder / "home-words", saved["words"])),
-            crowds_table([crowded(server) for server in servers.values()]),
+            kills_table(list(all_killed(words, home, asked, how, say))),
+            promotions_table(swapped),
+            overload_table(
+                [overloaded(one, how.overload_seconds, say) for one in servers.values()]
+            ),
+            fuzzed_table(all_fuzzed(words, home, how, say)),
         )
 
 
-def killed(server: Server, home: Path, asked: Sequence[dict[str, str]]) -> Kept:
+def all_killed(
+    server: Server,
+    home: Path,
+    asked: Sequence[dict[str, str]],
+    how: How,
+    say: Callable[[str], None],
+) -> Iterator[Kept]:
+    """On SQLite, and on a PostgreSQL that is itself stopped and started again meanwhile."""
+    place = Under("SQLite", store_of(home), how.n_kills, [])
+    yield killed(server, place, asked, say)
+    with postgres() as own:
+        every = max(1, how.n_kills // (how.n_restarts + 1))
+        place = Under("PostgreSQL, restarted", own.url, how.n_kills, [own.stop, own.start], every)
+        yield killed(server, place, asked, say)
+
+
+class Under(NamedTuple):
+    """A database, and what is done to it after `every` so many kills."""
+
+    name: str
+    url: str
+    n_kills: int
+    restart: Sequence[Callable[[], None]]
+    every: int = 0
+
+
+def killed(
+    server: Server, under: Under, asked: Sequence[dict[str, str]], say: Callable[[str], None]
+) -> Kept:
     """Kill a worker again and again while tickets come; who gets no answer sends it again."""
     many = server._replace(
         command=lambda port: [*server.command(port), "--workers", "2"],
-        headers={"Authorization": f"Bearer {token_for(home, 'tickets')}"},
+        environ={**server.environ, "FOREWARN_DATABASE_URL": under.url},
+        headers={"Authorization": f"Bearer {token_for(under.url, 'tickets')}"},
     )
     answered: set[str] = set()
     numbers, done = itertools.count(), threading.Event()
@@ -123,24 +169,51 @@ def killed(server: Server, home: Path, asked: Sequence[dict[str, str]]) -> Kept:
                 time.sleep(0.05)
 
     with running(many) as (port, process, _), going(send, N_CLIENTS, done):
-        for _ in range(N_KILLS):
+        for number in range(1, under.n_kills + 1):
             time.sleep(SECONDS_BETWEEN)
             workers = [pid for pid in family(process.pid)[1:] if is_worker(pid)]
             if workers:
                 os.kill(workers[0], signal.SIGKILL)
-    store = Store(f"sqlite:///{home / 'forewarn.db'}")
+            if under.every and number % under.every == 0:
+                for step in under.restart:
+                    step()
+            say(f"{under.name}: {number} of {under.n_kills} killed, {len(answered):,} answered")
+    store = Store(under.url)
     try:
-        kept = store.tickets_of(DESK, [("api", id) for id in sorted(answered)])
+        rows = [ticket.external_id for ticket in store.tickets(DESK)]
     finally:
         store.close()
-    return Kept(N_KILLS, len(answered), len(kept), len(answered) - len(kept))
+    kept = answered & set(rows)
+    n_restarts = under.n_kills // under.every if under.every else 0
+    return Kept(
+        under.name, under.n_kills, n_restarts, len(answered), len(kept),
+        len(answered - kept), len(rows) - len(set(rows)),
+    )  # fmt: skip
+
+
+def all_fuzzed(server: Server, home: Path, how: How, say: Callable[[str], None]) -> list[Fuzzed]:
+    """Half of the time the parsers of webhooks, half of it every operation of the endpoint."""
+    half = how.fuzzing_seconds / 2
+    found = for_seconds(half, lambda n: [parsed(name, 500, n) for name in READERS], say)
+    token = token_for(store_of(home), "admin")
+    known = {"model": f"ticket-{DESK}", "desk": DESK, "source": "api", "external_id": "T0"}
+    with running(server) as (port, _, _):
+        asked = Asked(f"http://127.0.0.1:{port}", {"Authorization": f"Bearer {token}"}, known)
+        over_http = for_seconds(half, lambda n: list(requested(asked, 10, n)), say)
+    n_examples = sum(one.n_examples for one in over_http)
+    breaches = [breach for one in over_http for breach in one.breaches]
+    for breach in breaches:
+        say(breach)
+    return [*found, Fuzzed(f"{len(over_http)} operations over HTTP", n_examples, breaches)]
 
 
 def is_worker(pid: int) -> bool:
     return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
-def promoted(server: Server, home: Path, saved: Path) -> Swapped:
+def promoted(
+    server: Server, home: Path, saved: Path, how: How, say: Callable[[str], None]
+) -> Swapped:
     """Ask while one version after the other is promoted."""
     told: list[tuple[int, str]] = []
     done = threading.Event()
@@ -151,50 +224,16 @@ def promoted(server: Server, home: Path, saved: Path) -> Swapped:
             told.append(answer_of(port, server.path, next(bodies), server.headers))
 
     with running(server) as (port, _, _), going(ask, N_CLIENTS, done):
-        for number in range(N_PROMOTIONS):
+        for number in range(how.n_promotions):
             publish(home, f"ticket-{DESK}", str(number % 3 + 2), f"run{number}", saved)
             time.sleep(0.5)
-        while len(told) < N_REQUESTS:
+        while len(told) < how.n_requests:
             time.sleep(0.1)
     failed = sum(status != 200 for status, _ in told)
     versions = [json.loads(body)["model"]["version"] for status, body in told if status == 200]
-    known = {"1", "2", "3", "4"}
-    nameless = sum(version not in known for version in versions)
-    return Swapped(N_PROMOTIONS, len(told), failed, nameless, len(set(versions)))
-
-
-def crowded(server: Server) -> Crowd:
-    """One connection alone, then a crowd, then one again."""
-    statuses: Counter[int] = Counter()
-    accepted: list[float] = []
-    refused: list[float] = []
-    done = threading.Event()
-
-    def ask() -> None:
-        line, bodies = http.client.HTTPConnection("127.0.0.1", port), itertools.cycle(server.bodies)
-        headers = {"Content-Type": "application/json", **server.headers}
-        while not done.is_set():
-            began = time.perf_counter()
-            line.request("POST", server.path, next(bodies), headers)
-            answer = line.getresponse()
-            answer.read()
-            statuses[answer.status] += 1
-            took = accepted if answer.status == 200 else refused
-            took.append(time.perf_counter() - began)
-        line.close()
-
-    with running(server) as (port, _, _):
-        work(server, port, 1, n_requests=200)
-        alone = np.percentile(work(server, port, 1, seconds=5), 99)
-        began = time.perf_counter()
-        with going(ask, CROWD, done):
-            time.sleep(SECONDS)
-        seconds = time.perf_counter() - began
-        after = np.percentile(work(server, port, 1, seconds=5), 99)
-    return Crowd(
-        server.model, statuses, seconds, np.array(accepted), np.array(refused), float(alone),
-        float(after),
-    )  # fmt: skip
+    nameless = sum(version not in {"1", "2", "3", "4"} for version in versions)
+    say(f"{how.n_promotions} promotions: {len(told):,} requests, {failed} failed")
+    return Swapped(how.n_promotions, len(told), failed, nameless, len(set(versions)))
 
 
 @contextmanager
@@ -228,34 +267,14 @@ def answer_of(port: int, path: str, body: bytes, headers: Mapping[str, str]) -> 
         line.close()
 
 
-def kills_table(found: Kept) -> str:
-    columns = ("workers killed", "tickets answered with 2xx", "of these in the store", "missing")
-    return table(columns, [[f"{one:,}" for one in found]])
+def kills_table(found: Sequence[Kept]) -> str:
+    columns = (
+        "database", "workers killed", "restarts of the database", "tickets answered with 2xx",
+        "of these in the store", "missing", "doubled",
+    )  # fmt: skip
+    return table(columns, [[one[0], *(f"{n:,}" for n in one[1:])] for one in found])
 
 
 def promotions_table(found: Swapped) -> str:
     columns = ("promotions", "requests", "failed", "naming no version", "versions that answered")
     return table(columns, [[f"{one:,}" for one in found]])
-
-
-def crowds_table(crowds: Sequence[Crowd]) -> str:
-    columns = (
-        "model", "asked a second", "answered a second", "refused (429)", "other answers",
-        "p99 alone ms", "p99 of the answered ms", "p99 of the refused ms", "p99 afterwards ms",
-    )  # fmt: skip
-    return table(columns, [crowd_row(one) for one in crowds])
-
-
-def crowd_row(one: Crowd) -> list[str]:
-    n, n_ok, n_refused = one.statuses.total(), one.statuses[200], one.statuses[429]
-    return [
-        one.model,
-        f"{n / one.seconds:,.0f}",
-        f"{n_ok / one.seconds:,.0f}",
-        f"{n_refused / n:.0%}",
-        f"{n - n_ok - n_refused:,}",
-        f"{1000 * one.alone:.0f}",
-        f"{1000 * np.percentile(one.accepted, 99):.0f}" if len(one.accepted) else "",
-        f"{1000 * np.percentile(one.refused, 99):.0f}" if len(one.refused) else "",
-        f"{1000 * one.after:.0f}",
-    ]

@@ -1,5 +1,6 @@
 """What stands on the page: each section's title, what it needs, and how it is measured."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -219,6 +220,14 @@ def serving(data: Path) -> str:
     return told("serving", seconds=servers.SECONDS, **servers.measured(data)._asdict())
 
 
+def besieged(data: Path) -> str:
+    from benchmarks import besieged as endpoint
+    from benchmarks.__main__ import say
+
+    how = endpoint.SHORT if os.environ.get("FOREWARN_BENCH_SHORT") else endpoint.How()
+    return told("besieged", **how._asdict(), **endpoint.measured(data, how, say)._asdict())
+
+
 def measures(data: Path) -> str:
     from benchmarks import measures as desk
 
@@ -293,6 +302,9 @@ SECTIONS = {
     "surges": Section("Surges of tickets", ("surge/nycomplaints_daily.csv",), surges),
     "serving": Section(
         "Tickets scored over HTTP", ("tickets/endava_it_tickets_subset.csv.gz",), serving
+    ),
+    "besieged": Section(
+        "The endpoint besieged", ("tickets/endava_it_tickets_subset.csv.gz",), besieged
     ),
     "noufaily": Section("Outbreaks in weekly counts", (), noufaily),
     "where": Section("Where surges come from", (), where_from),

@@ -187,7 +187,7 @@ def ours(model: str, home: Path, saved: Path, asked: Sequence[dict[str, str]]) -
         {"FOREWARN_HOME": str(home), "FOREWARN_DESK": DESK, "FOREWARN_LOG_LEVEL": "WARNING"},
         "/readyz",
         "/v1/tickets/score",
-        {"Authorization": f"Bearer {token_for(home)}"},
+        {"Authorization": f"Bearer {token_for(store_of(home))}"},
         [json.dumps(one).encode() for one in asked],
     )
 
@@ -208,8 +208,13 @@ def bare(folder: Path, asked: Sequence[dict[str, str]]) -> Server:
     )
 
 
-def token_for(home: Path, scope: str = "score") -> str:
-    store = Store(f"sqlite:///{home / 'forewarn.db'}")
+def store_of(home: Path) -> str:
+    """The URL of the store that lies in a home."""
+    return f"sqlite:///{home / 'forewarn.db'}"
+
+
+def token_for(url: str, scope: str = "score") -> str:
+    store = Store(url)
     try:
         key, token = new_key([scope], [DESK], datetime.now(UTC))
         store.put_key(key)

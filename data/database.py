@@ -1,18 +1,26 @@
 """How Forewarn connects to a database: SQLite by default, PostgreSQL by URL."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import BigInteger, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import BigInteger, Connection, Engine, Text, create_engine, event, make_url, text
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.types import TypeDecorator
 
 from data.migrations import MIGRATIONS
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-UNREACHABLE = (OperationalError, InterfaceError, NoConnectionFree)  # down, locked or overrun
+# Down, locked, full or overrun; or PostgreSQL takes no writes, as a standby does.
+UNREACHABLE = (OperationalError, InterfaceError, InternalError, NoConnectionFree)
 REFUSED = (DBAPIError, NoConnectionFree, ArgumentError)  # all that a database, or its URL, can say
 BUSY_TIMEOUT_SECONDS = 30  # with 0, three of four writes fail beside two other writers
 
@@ -34,6 +42,25 @@ class UtcTime(TypeDecorator[datetime]):
         return None if value is None else EPOCH + timedelta(microseconds=value)
 
 
+class Words(TypeDecorator[str]):
+    """Text, less what no database holds, wherever it came from: see `storable`."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: object) -> str | None:
+        return None if value is None else storable(value)
+
+
+def storable(words: str) -> str:
+    """PostgreSQL holds no NUL, and neither engine half a surrogate pair.
+
+    >>> storable("vpn\\0 \\ud83d"), storable("🖨")
+    ('vpn ?', '🖨')
+    """
+    return words.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
 def refusal(error: Exception) -> str:
     """What a database said, in one line, without the rows that were on their way to it.
 
@@ -44,26 +71,40 @@ def refusal(error: Exception) -> str:
     return said.partition("\n")[0].rstrip()
 
 
-def connect(url: str) -> Engine:
-    """An engine on `url`, its tables brought up to date.
+def connect(url: str, wait_seconds: float = BUSY_TIMEOUT_SECONDS) -> Engine:
+    """An engine on `url`, its tables brought up to date. It waits so long for a lock or a host.
 
     SQLite runs in WAL mode and takes its write lock when a transaction begins, so that a reader
     who goes on to write never meets a lock that it cannot wait for.
     """
     if make_url(url).get_backend_name() == "sqlite":
-        engine = _sqlite(url)
+        engine = _sqlite(url, wait_seconds)
     else:
-        waits = {"connect_timeout": BUSY_TIMEOUT_SECONDS}  # a host that drops packets: minutes
-        engine = create_engine(url, pool_pre_ping=True, connect_args=waits)
+        engine = _postgres(url, wait_seconds)
     migrate(engine, MIGRATIONS)
     return engine
 
 
-def _sqlite(url: str) -> Engine:
+def _postgres(url: str, wait_seconds: float) -> Engine:
+    waits = {"connect_timeout": max(2, round(wait_seconds))}  # a host that drops packets: minutes
+    engine = create_engine(url, pool_pre_ping=True, pool_timeout=wait_seconds, connect_args=waits)
+
+    @event.listens_for(engine, "connect")
+    def bound_waiting(connection: object, _record: object) -> None:
+        connection.execute(f"SET lock_timeout = {round(1000 * wait_seconds)}")  # type: ignore[attr-defined]
+        connection.commit()  # type: ignore[attr-defined]
+
+    return engine
+
+
+def _sqlite(url: str, wait_seconds: float) -> Engine:
     database = make_url(url).database
+    pool: dict[str, float] = {}
     if database and database != ":memory:":
-        Path(database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
+        pool["pool_timeout"] = wait_seconds  # in memory there is no pool
+        with suppress(OSError):  # the database says that it cannot be opened, as it does later on
+            Path(database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": wait_seconds}, **pool)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_immediate)
     return engine

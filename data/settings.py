@@ -129,6 +129,7 @@ class Settings:
     home: Path = Path("var")
     desk: str = "default"
     database_url: str = field(default="", repr=False)
+    database_seconds: float = 10.0
     mlflow_uri: str = field(default="", repr=False)
     host: str = "127.0.0.1"
     port: int = 8000
@@ -230,6 +231,7 @@ READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "max_lines_bytes": (_count, "wanted a whole number of bytes"),
     "max_batch": (_count, "wanted a whole number"),
     "max_wait_seconds": (_positive, "wanted seconds, above 0"),
+    "database_seconds": (_positive, "wanted a number of seconds, above 0"),
     "body_seconds": (_positive, "wanted a number of seconds, above 0"),
     "rate_limit": (_least_zero, "wanted requests a second, 0 for any number"),
     "timezone": (_zone, ""),

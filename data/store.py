@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Table, and_, func, select
 
 from data import tables
-from data.database import connect
+from data.database import BUSY_TIMEOUT_SECONDS, connect
 from data.rows import Written
 from data.store_alerts import AlertRows, Detection, delete_alerts
 from data.store_audit import AuditRows
@@ -62,8 +62,8 @@ class Store(
     >>> store.close()
     """
 
-    def __init__(self, url: str) -> None:
-        super().__init__(connect(url))
+    def __init__(self, url: str, wait_seconds: float = BUSY_TIMEOUT_SECONDS) -> None:
+        super().__init__(connect(url, wait_seconds))
 
     def close(self) -> None:
         """Close every connection."""

@@ -21,6 +21,7 @@ from sqlalchemy import (
 
 from data import tables
 from data.attributes import storable_attributes
+from data.database import storable
 from data.masking import mask
 from data.records import Feedback, Incident, Prediction, Ticket
 from data.rows import LOOKUP_ROWS, Merge, Row, Rows, Written, among, chunks, upsert, window
@@ -295,13 +296,8 @@ def _of_ticket(table: Table, which: ColumnElement[bool]) -> ColumnElement[bool]:
 
 def masked(ticket: Ticket) -> Ticket:
     """The ticket as it may be stored."""
-    texts = {name: mask(_storable(getattr(ticket, name))) for name in TEXTS}
+    texts = {name: mask(storable(getattr(ticket, name))) for name in TEXTS}
     return replace(ticket, **texts, attributes=storable_attributes(ticket.attributes))
-
-
-def _storable(text: str) -> str:
-    """PostgreSQL holds no NUL, and neither engine half a surrogate pair."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def merge_tickets(known: Row, came: Row) -> Row:

@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-from data.database import UtcTime
+from data.database import UtcTime, Words
 from data.records import Isolated, Suspect
 
 
@@ -109,7 +109,7 @@ meta = MetaData()
 
 
 def _key(*names: str) -> list[Column[str]]:
-    return [Column(name, Text, primary_key=True) for name in names]
+    return [Column(name, Words, primary_key=True) for name in names]
 
 
 def _columns(kind: object, *names: str) -> list[Column]:  # type: ignore[type-arg]
@@ -121,9 +121,9 @@ tickets = Table(
     meta,
     *_key("desk", "source", "external_id"),
     *_columns(UtcTime, "opened_at", "resolved_at"),
-    *_columns(Text, "title", "body", "channel", "requester"),
+    *_columns(Words, "title", "body", "channel", "requester"),
     Column("labels", Labels),
-    *_columns(Text, "resolution", "csat"),
+    *_columns(Words, "resolution", "csat"),
     *_columns(UtcTime, "acknowledged_at", "first_response_at", "sla_due_at"),
     *_columns(Boolean, "sla_met", "first_contact"),
     *_columns(Integer, "n_reopened", "n_reassigned"),
@@ -140,7 +140,7 @@ predictions = Table(
     "predictions",
     meta,
     *_key("desk", "source", "external_id", "target", "model", "version"),
-    *_columns(Text, "label", "decision", "run_id"),
+    *_columns(Words, "label", "decision", "run_id"),
     Column("probability", Double),
     Column("scored_at", UtcTime),
 )
@@ -148,14 +148,14 @@ feedback = Table(
     "feedback",
     meta,
     *_key("desk", "source", "external_id", "target", "given_by"),
-    Column("label", Text),
+    Column("label", Words),
     Column("given_at", UtcTime),
 )
 incidents = Table(
     "incidents",
     meta,
     *_key("desk", "id"),
-    *_columns(Text, "title", "origin"),
+    *_columns(Words, "title", "origin"),
     *_columns(UtcTime, "onset_at", "ended_at"),
     *_columns(Names, "categories", "series"),
 )
@@ -163,24 +163,24 @@ detected_incidents = Table(
     "detected_incidents",
     meta,
     *_key("id"),
-    *_columns(Text, "desk", "state", "title", "why", "priority", "priority_why", "state_by"),
+    *_columns(Words, "desk", "state", "title", "why", "priority", "priority_why", "state_by"),
     *_columns(UtcTime, "opened_at", "state_at", "confirmed_at", "proposed_at", "quiet_at"),
     Column("n_tickets", Integer),
-    *_columns(Text, "merged_into", "cause", "fix"),
+    *_columns(Words, "merged_into", "cause", "fix"),
     Column("suspects", Suspects),
 )
 memberships = Table(
     "incident_alerts",
     meta,
     *_key("alert_id"),
-    *_columns(Text, "desk", "incident_id", "because", "by", "split_from"),
+    *_columns(Words, "desk", "incident_id", "because", "by", "split_from"),
     Column("probability", Double),
 )
 maintenance = Table(
     "maintenance",
     meta,
     *_key("id"),
-    *_columns(Text, "desk", "note", "created_by"),
+    *_columns(Words, "desk", "note", "created_by"),
     *_columns(UtcTime, "starts_at", "ends_at", "created_at", "removed_at"),
     *_columns(Names, "series", "categories"),
     Column("weekly", Boolean),
@@ -189,7 +189,7 @@ service_changes = Table(
     "service_changes",
     meta,
     *_key("id"),
-    *_columns(Text, "desk", "title", "service", "url", "told_by"),
+    *_columns(Words, "desk", "title", "service", "url", "told_by"),
     Column("at", UtcTime),
 )
 detections = Table(
@@ -204,45 +204,49 @@ alerts = Table(
     "alerts",
     meta,
     *_key("id"),
-    *_columns(Text, "desk", "kind", "key", "why", "detector", "status", "status_by"),
+    *_columns(Words, "desk", "kind", "key", "why", "detector", "status", "status_by"),
     *_columns(UtcTime, "opened_at", "peak_at", "closed_at", "status_at", "acknowledged_at"),
     *_columns(Real, "score", "threshold", "observed", "expected", "lower", "upper"),
     Column("n_tickets", Integer),
-    Column("group_key", Text),
+    Column("group_key", Words),
     Column("members", Names),
     Column("isolated", Isolation),
 )
 alert_tickets = Table("alert_tickets", meta, *_key("alert_id", "desk", "source", "external_id"))
 evidence = Table(
-    "alert_evidence", meta, *_key("alert_id"), Column("desk", Text), Column("evidence", LargeBinary)
+    "alert_evidence",
+    meta,
+    *_key("alert_id"),
+    Column("desk", Words),
+    Column("evidence", LargeBinary),
 )
 series_states = Table(
     "series_states",
     meta,
     *_key("desk", "key"),
-    *_columns(Text, "state", "silence"),
+    *_columns(Words, "state", "silence"),
     *_columns(UtcTime, "since", "until", "silence_since"),
 )
-traces = Table("traces", meta, *_key("alert_id"), *_columns(Text, "desk", "lines"))
+traces = Table("traces", meta, *_key("alert_id"), *_columns(Words, "desk", "lines"))
 replays = Table(
     "replays",
     meta,
     *_key("desk", "kind"),
     Column("made_at", UtcTime),
-    *_columns(Text, "command", "told"),
+    *_columns(Words, "command", "told"),
 )
 forecasts = Table(
     "forecasts",
     meta,
     *_key("desk", "series", "direction"),
     Column("limit_value", Double, primary_key=True),
-    Column("told", Text),
+    Column("told", Words),
 )
 outbox = Table(
     "outbox",
     meta,
     *_key("alert_id"),
-    Column("desk", Text),
+    Column("desk", Words),
     Column("number", Integer),
     Column("firing", Boolean),
     Column("changed_at", UtcTime),
@@ -253,24 +257,26 @@ receivers = Table(
     *_key("desk", "receiver"),
     *_columns(UtcTime, "since", "retry_at"),
     Column("attempts", Integer),
-    Column("error", Text),
+    Column("error", Words),
 )
 deliveries = Table(
     "deliveries",
     meta,
     *_key("receiver", "alert_id"),
-    *_columns(Text, "desk", "key", "body", "error"),
+    *_columns(Words, "desk", "key", "body", "error"),
     *_columns(Integer, "number", "attempts"),
     *_columns(Boolean, "firing", "refused"),
     *_columns(UtcTime, "told_at", "retry_at"),
     Column("labels", Labels),
 )
-leases = Table("leases", meta, *_key("name"), Column("holder", Text), Column("expires_at", UtcTime))
+leases = Table(
+    "leases", meta, *_key("name"), Column("holder", Words), Column("expires_at", UtcTime)
+)
 keys = Table(
     "keys",
     meta,
     *_key("id"),
-    *_columns(Text, "secret_sha256", "note"),
+    *_columns(Words, "secret_sha256", "note"),
     *_columns(Names, "scopes", "desks"),
     *_columns(UtcTime, "created_at", "revoked_at", "expires_at"),
     Column("rate", Double),
@@ -280,14 +286,14 @@ audit_log = Table(
     meta,
     Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("at", UtcTime),
-    *_columns(Text, "who", "what", "desk", "subject"),
+    *_columns(Words, "who", "what", "desk", "subject"),
 )
 serving_stats = Table(
     "serving_stats",
     meta,
     *_key("process"),
     Column("at", UtcTime, primary_key=True),
-    *_columns(Text, "host", "forewarn"),
+    *_columns(Words, "host", "forewarn"),
     Column("pid", Integer),
     Column("started_at", UtcTime),
     Column("figures", Figures),

@@ -479,10 +479,32 @@ def test_figures_are_told_to_prometheus(client):
 
 def test_what_the_openapi_document_refers_to_stands_in_it(client):
     told = client.get("/openapi.json").text
-    known = json.loads(told)["components"]["schemas"]
     referred = set(re.findall(r'"\$ref":"#/([^"]+)"', told))
-    assert referred == {f"components/schemas/{name.split('/')[-1]}" for name in referred}
-    assert {name.split("/")[-1] for name in referred} <= set(known)
+    known = json.loads(told)["components"]
+    assert referred == {
+        f"components/{kind}/{name}"
+        for kind in ("schemas", "responses")
+        for name in known[kind]
+        if f"components/{kind}/{name}" in referred
+    }
+
+
+def test_the_document_tells_what_goes_wrong_in_the_form_of_each_protocol(client):
+    told = client.get("/openapi.json").json()
+    errors = {
+        path: {status for status in told["paths"][path][method]["responses"] if status >= "400"}
+        for path, method in (("/v1/tickets", "post"), ("/invocations", "post"), ("/healthz", "get"))
+    }
+    own = {"400", "401", "403", "408", "413", "415", "422", "429", "503"}
+    assert errors["/v1/tickets"] == own
+    assert errors["/invocations"] == own - {"422"}, "MLflow has no 422"
+    assert errors["/healthz"] == {"400", "403", "413", "415"}
+    told = told["components"]["responses"]
+    problem = {"$ref": "#/components/schemas/Problem"}
+    assert told["problem-429"]["content"]["application/problem+json"]["schema"] == problem
+    assert "Retry-After" in told["problem-429"]["headers"]
+    theirs = told["invocations-400"]["content"]["application/json"]["schema"]
+    assert theirs["required"] == ["error_code", "message"]
 
 
 def test_openapi_names_every_route_and_loads_nothing_from_elsewhere(client):
