@@ -17,6 +17,7 @@ from api import (
     bulk,
     changes,
     desks,
+    feedback,
     forecasts,
     health,
     incidents,
@@ -39,6 +40,7 @@ from api.indexes import Indexes
 from api.known import KnownKeys
 from api.limits import BodyLimit, Bounds
 from api.metrics_text import Figures
+from api.ongoing import Incidents
 from api.opened import UNREACHABLE, OpenStore
 from api.samples import Samples
 from api.service import Clock, Service, utc_now
@@ -56,9 +58,9 @@ def create_app(
     figures = Figures()
     samples = Samples(store, settings.home / "history", figures)
     batcher = Batcher(answered_plainly, answered_soon, settings.max_wait_seconds)
-    keys, traffic = KnownKeys(store), Traffic(store, now)
+    keys, traffic, ongoing = KnownKeys(store), Traffic(store, now), Incidents(store)
     service = Service(
-        settings, store, champions, indexes, figures, samples, batcher, keys, traffic, now
+        settings, store, champions, indexes, figures, samples, batcher, keys, traffic, ongoing, now
     )
     app = FastAPI(
         title="Forewarn",
@@ -75,6 +77,7 @@ def create_app(
         mlflow_scoring,
         open_inference,
         tickets,
+        feedback,
         desks,
         similar,
         alerts,
@@ -120,7 +123,7 @@ async def running(service: Service, poll_seconds: float) -> AsyncIterator[None]:
     await anyio.to_thread.run_sync(service.champions.refresh)
     service.traffic.begin()
     followers = []
-    for followed in (service.champions, service.indexes, service.traffic):
+    for followed in (service.champions, service.indexes, service.traffic, service.incidents):
         followers.append(asyncio.create_task(followed.follow(poll_seconds)))
         followers[-1].add_done_callback(followed.say_stopped)
     try:
