@@ -18,6 +18,7 @@ from api import (
     changes,
     desks,
     documented,
+    feedback,
     forecasts,
     health,
     incidents,
@@ -40,6 +41,7 @@ from api.indexes import Indexes
 from api.known import KnownKeys
 from api.limits import BodyLimit, Bounds
 from api.metrics_text import Figures
+from api.ongoing import Incidents
 from api.opened import UNREACHABLE, OpenStore
 from api.samples import Samples
 from api.service import Clock, Service, utc_now
@@ -61,9 +63,9 @@ def create_app(
     figures = Figures()
     samples = Samples(store, settings.home / "history", figures)
     batcher = Batcher(answered_plainly, answered_soon, settings.max_wait_seconds)
-    keys, traffic = KnownKeys(store), Traffic(store, now)
+    keys, traffic, ongoing = KnownKeys(store), Traffic(store, now), Incidents(store)
     service = Service(
-        settings, store, champions, indexes, figures, samples, batcher, keys, traffic, now
+        settings, store, champions, indexes, figures, samples, batcher, keys, traffic, ongoing, now
     )
     app = FastAPI(
         title="Forewarn",
@@ -80,6 +82,7 @@ def create_app(
         mlflow_scoring,
         open_inference,
         tickets,
+        feedback,
         desks,
         similar,
         alerts,
@@ -128,7 +131,7 @@ async def running(service: Service, poll_seconds: float) -> AsyncIterator[None]:
     await anyio.to_thread.run_sync(service.champions.refresh)
     service.traffic.begin()
     followers = []
-    for followed in (service.champions, service.indexes, service.traffic):
+    for followed in (service.champions, service.indexes, service.traffic, service.incidents):
         followers.append(asyncio.create_task(followed.follow(poll_seconds)))
         followers[-1].add_done_callback(followed.say_stopped)
     try:

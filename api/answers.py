@@ -12,6 +12,8 @@ import numpy as np
 from pydantic import BaseModel
 
 from api.champion import Champion
+from api.neighbours import NeighboursOut, neighbours_of
+from api.ongoing import OngoingOut
 from api.service import Service
 from api.similar import SimilarOut, like_each
 from data.masking import mask
@@ -47,7 +49,7 @@ class TargetOut(BaseModel):
     guaranteed_precision: float | None
     prediction_set: list[str] | None
     reason: Literal["unknown", "unsure"] | None
-    evidence: EvidenceOut | None = None
+    evidence: EvidenceOut | NeighboursOut | None = None
 
 
 class PriorityOut(BaseModel):
@@ -66,13 +68,17 @@ class PriorityOut(BaseModel):
 
 
 class ScoredOut(BaseModel):
-    """`tier` is fast where words settled every target, full where an encoder read the ticket."""
+    """`tier` is fast where words settled every target, full where an encoder read the ticket.
+
+    `incident` is the one that the ticket seems to be of; there only while the desk has any.
+    """
 
     external_id: str | None
     tier: Tier
     targets: dict[str, TargetOut]
     priority: PriorityOut | None = None
     similar: SimilarOut | None = None
+    incident: OngoingOut | None = None
 
 
 class ModelOut(BaseModel):
@@ -103,10 +109,15 @@ def answered(
 ) -> list[Scored]:
     """All that is to be said of tickets, with what explains it and what is like them."""
     texts = masked(columns)
-    results = scored(champion.triage, texts, explain)
+    results = scored(champion.triage, texts, None if explain == "neighbours" else explain)
+    if explain == "neighbours":
+        near = neighbours_of(service, champion, texts, [one.tier for one in results])
+        for found, theirs in zip(results, near, strict=True):
+            for target, out in found.targets.items():
+                out["evidence"] = theirs.get(target)
     if similar is not None:
-        near = like_each(service, champion, texts, similar)
-        for found, one in zip(results, near, strict=True):
+        like = like_each(service, champion, texts, similar)
+        for found, one in zip(results, like, strict=True):
             found.more["similar"] = one.model_dump(mode="json")
     return results
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import anyio.to_thread
-from fastapi import APIRouter, Path, Query, Request, Security
+from fastapi import APIRouter, Query, Request, Security
 
 from api import desk_answers, signatures
 from api.answers import model_of
@@ -17,7 +17,7 @@ from api.native import wrong
 from api.problems import request_id_of
 from api.protocols import admit
 from api.responses import JsonResponse
-from api.service import DESK, Served, Service
+from api.service import DeskPath, Served, Service
 from api.tickets import said_of
 from data.masking import pseudonym
 from data.records import Ticket
@@ -33,7 +33,6 @@ from data.ticket_texts import key_of
 Targets = dict[str, dict[str, Any]]
 Headers = Mapping[str, str]
 Read = Callable[[object, Headers], tuple[DeskTicket, ...]]
-DeskPath = Annotated[str, Path(pattern=DESK)]
 Answer = Annotated[
     Literal["native"] | None, Query(description="answer as POST /v1/tickets does, not as the desk")
 ]

@@ -13,18 +13,23 @@ from api.auth import Caller, Reader, Scorer, check_desk
 from api.direct import DirectRoute
 from api.fields import Fields, trimmed
 from api.limits import json_body
+from api.named_desk import IN_PATH, desk_meant, under_desk
+from api.ongoing import Ongoing, incident_field
 from api.problems import Problem, invalid, request_id_of
 from api.responses import JsonResponse
 from api.scoring import count, scored_by
-from api.service import DeskName, Served, Service, Version, model_for
+from api.service import AskedDesk, DeskPath, Served, Service, Version, model_for
 from api.similar import COSTS, Similar, check_may_read
 from models.promise import Promise, State
 from models.triage import Triage
 from models.why import MAX_READINGS
 
 Explain = Annotated[
-    Literal["words", "occlusion"] | None,
-    Query(description="add each target's evidence: the words that counted most"),
+    Literal["words", "occlusion", "neighbours"] | None,
+    Query(
+        description="add each target's evidence: the words that counted most, "
+        "or the past tickets; these need scope read"
+    ),
 ]
 
 router = APIRouter(tags=["tickets"])
@@ -94,25 +99,27 @@ BODY_SCHEMA = {
 OPENAPI = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": BODY_SCHEMA}}}
 }
+SCORE: dict[str, Any] = {"openapi_extra": OPENAPI, "response_model": ScoresOut}
+PATH = "/v1/tickets/score"
 
 
-@direct.post("/v1/tickets/score", openapi_extra=OPENAPI, response_model=ScoresOut)
+@direct.post(under_desk(PATH), dependencies=IN_PATH, **SCORE)
+@direct.post(PATH, **SCORE)
 async def score(
     request: Request,
     service: Served,
     caller: Scorer,
-    desk: DeskName = None,
+    asked: AskedDesk = None,
     explain: Explain = None,
     similar: Similar = None,
     fields: Fields = None,
     version: Version = None,
 ) -> JsonResponse:
     """One ticket, a list, or {"tickets": [...]}: what each target's label should be, and why."""
-    if similar is not None:
+    if similar is not None or explain == "neighbours":
         check_may_read(caller)
     body_desk, given, prefix = unpacked(await json_body(request))
-    desk = desk or body_desk or service.settings.desk
-    check_desk(caller, desk)
+    desk = desk_meant(request, service, caller, asked, body_desk)
     champion = await model_for(service, desk, version)
     tickets = read_rows(
         TICKETS, given, prefix, most_tickets(service.settings.max_batch, explain, similar)
@@ -126,13 +133,14 @@ async def score(
             answered, service, champion, columns, explain, similar, limiter=service.scoring
         )
         count(service, champion, results)
+    going_on = service.incidents.for_tickets(caller, desk)
     return JsonResponse(
         {
             "request_id": request_id_of(request),
             "desk": desk,
             "model": model_of(champion),
             "results": [
-                trimmed(result_of(ticket, found), fields)
+                trimmed(result_of(ticket, found) | incident_told(ticket, found, going_on), fields)
                 for ticket, found in zip(tickets, results, strict=True)
             ],
         }
@@ -149,10 +157,23 @@ def result_of(ticket: TicketIn, found: Scored) -> dict[str, Any]:
     }
 
 
+def incident_told(
+    ticket: TicketIn, found: Scored, going_on: Sequence[Ongoing]
+) -> dict[str, dict[str, str] | None]:
+    return incident_field(going_on, found.targets, (ticket.title, ticket.body))
+
+
 @router.get("/v1/models", tags=["models"])
 def models(service: Served, caller: Reader) -> ModelsOut:
     """The model that each of the caller's desks is served by."""
     return ModelsOut(models=served_models(service, caller))
+
+
+@router.get("/v1/desks/{desk}/models", tags=["models"])
+def models_of(service: Served, caller: Reader, desk: DeskPath) -> ModelsOut:
+    """The model that one desk is served by; none where nothing was promoted yet."""
+    check_desk(caller, desk)
+    return ModelsOut(models=[one for one in served_models(service, caller) if one.desk == desk])
 
 
 def served_models(service: Service, caller: Caller) -> list[ServedOut]:
@@ -212,9 +233,12 @@ def most_tickets(max_batch: int, explain: str | None, similar: int | None = None
 
     >>> most_tickets(1000, None), most_tickets(1000, "occlusion"), most_tickets(1000, None, 5)
     (1000, 25, 100)
+    >>> most_tickets(1000, "neighbours", 5)
+    50
     """
     readings = MAX_READINGS if explain == "occlusion" else 1
-    return max(1, max_batch // max(readings, COSTS if similar else 1))
+    searches = bool(similar) + (explain == "neighbours")
+    return max(1, max_batch // max(readings, COSTS * searches))
 
 
 def read_rows(

@@ -8,13 +8,14 @@ from typing import Annotated, Any
 
 import anyio.to_thread
 from anyio import CapacityLimiter
-from fastapi import Depends, Header, Query, Request
+from fastapi import Depends, Header, Path, Query, Request
 
 from api.batching import Batcher
 from api.champion import Champion, Champions
 from api.indexes import Indexes
 from api.known import KnownKeys
 from api.metrics_text import Figures
+from api.ongoing import Incidents
 from api.opened import OpenStore
 from api.problems import Problem
 from api.rates import Buckets
@@ -25,6 +26,11 @@ from data.settings import Settings
 NO_MODEL = "no model yet: run `forewarn train FILE --promote`"
 DESK = r"^[\w-]{1,64}$"
 DeskName = Annotated[str | None, Query(pattern=DESK, description="default: FOREWARN_DESK")]
+DeskPath = Annotated[str, Path(pattern=DESK)]
+AskedDesk = Annotated[
+    str | None,
+    Query(alias="desk", pattern=DESK, description="default: FOREWARN_DESK; that of the path"),
+]
 Version = Annotated[
     str | None,
     Header(
@@ -55,6 +61,7 @@ class Service:
     batcher: Batcher[Any]
     keys: KnownKeys
     traffic: Traffic
+    incidents: Incidents
     now: Clock = utc_now
     scoring: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(os.cpu_count() or 1))
     asking: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(ASKING))

@@ -120,7 +120,7 @@ def index_of(service: Service, champion: Champion) -> TicketIndex:
 def check_may_read(caller: Caller) -> None:
     """Problem 403 for a key that may score but not see what others wrote."""
     if not caller.may("read"):
-        raise Problem(403, "`similar` shows stored tickets: it needs a key with the scope read too")
+        raise Problem(403, "stored tickets are shown, which needs a key with the scope read too")
 
 
 def told(

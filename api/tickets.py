@@ -1,29 +1,33 @@
-"""Tickets as they come: stored, then scored; and what people say that they should have been."""
+"""Tickets as they come: stored, then scored."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
 import anyio
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 from api.answers import ModelOut, Scored, TargetOut, model_of
-from api.auth import Caller, Sender, check_desk
+from api.auth import Caller, Sender
 from api.champion import Champion
 from api.limits import json_body
+from api.named_desk import IN_PATH, desk_meant, under_desk
 from api.native import read_rows, unpacked, wrong
+from api.once import Asked, IdempotencyKey, id_of, once
+from api.ongoing import Ongoing, OngoingOut, incident_field
 from api.problems import request_id_of
 from api.responses import JsonResponse
 from api.scoring import scored_by
-from api.service import DeskName, Served, Service
+from api.service import AskedDesk, Served, Service
 from data.attributes import MOST, fault_of
 from data.masking import pseudonym
-from data.records import Feedback, Prediction, Ticket
+from data.records import Prediction, Ticket
 from data.secret_files import pseudonym_key
 from data.sources.changes import AHEAD
-from data.store import Written
+from data.store_answers import Claim
 from data.ticket_texts import fields_of
+from features.windows import TARGET
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 Label = Annotated[str, Field(max_length=500)]
@@ -33,11 +37,14 @@ router = APIRouter(tags=["tickets"])
 
 
 class SentTicket(BaseModel):
-    """A ticket to be stored. `source` and `external_id` are its identity: sent again, it is one."""
+    """A ticket to be stored. `source` and `external_id` are its identity: sent again, it is one.
+
+    Only a request with an `Idempotency-Key` may leave out `external_id`, which is then made up.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    external_id: Name
+    external_id: Name | None = None
     source: Name = "api"
     opened_at: Annotated[AwareDatetime | None, Field(strict=False)] = None
     resolved_at: Annotated[AwareDatetime | None, Field(strict=False)] = None
@@ -50,24 +57,13 @@ class SentTicket(BaseModel):
     attributes: dict[str, str] = Field(default_factory=dict, max_length=MOST)
 
 
-class SentFeedback(BaseModel):
-    """What a target of a ticket should have been, by who handled it."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    external_id: Name
-    target: Name
-    label: Label
-    source: Name = "api"
-    given_by: Name | None = None
-
-
 class StoredOut(BaseModel):
     """A ticket that is in the store, and what the model says of it; no targets without a model."""
 
     external_id: str
     source: str
     targets: dict[str, TargetOut]
+    incident: OngoingOut | None = None
 
 
 class TakenOut(BaseModel):
@@ -82,16 +78,7 @@ class TakenOut(BaseModel):
     results: list[StoredOut]
 
 
-class HeardOut(BaseModel):
-    """`new`, `changed` and `same` count the corrections."""
-
-    desk: str
-    new: int
-    changed: int
-    same: int
-
-
-SENT, SAID = TypeAdapter(list[SentTicket]), TypeAdapter(list[SentFeedback])
+SENT = TypeAdapter(list[SentTicket])
 
 
 def body_of(model: type[BaseModel], many: str) -> dict[str, Any]:
@@ -103,26 +90,91 @@ def body_of(model: type[BaseModel], many: str) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-@router.post("/v1/tickets", openapi_extra=body_of(SentTicket, "tickets"), response_model=TakenOut)
+PATH = "/v1/tickets"
+TAKE: dict[str, Any] = {
+    "openapi_extra": body_of(SentTicket, "tickets"),
+    "response_model": TakenOut,
+}
+
+
+@router.post(under_desk(PATH), dependencies=IN_PATH, **TAKE)
+@router.post(PATH, **TAKE)
 async def take(
-    request: Request, service: Served, caller: Sender, desk: DeskName = None
-) -> JsonResponse:
+    request: Request,
+    service: Served,
+    caller: Sender,
+    asked: AskedDesk = None,
+    key: IdempotencyKey = None,
+) -> Response:
     """Store one ticket, a list, or {"tickets": [...]}, and say what each target's label should be.
 
     What is answered with 200 is in the store. Sent again, a ticket changes nothing; a poorer copy
-    blanks nothing that is known.
+    blanks nothing that is known. With an `Idempotency-Key` a request that is sent again gets the
+    first answer again.
     """
     body_desk, given, prefix = unpacked(await json_body(request))
-    desk = desk or body_desk or service.settings.desk
-    check_desk(caller, desk)
+    desk = desk_meant(request, service, caller, asked, body_desk)
     sent = read_rows(SENT, given, prefix, service.settings.max_batch, numbered=False)
-    first = await anyio.to_thread.run_sync(known_times, service, desk, sent)
-    tickets = [
-        ticket_of(one, desk, service, at, [*prefix, str(number)] if len(sent) > 1 else prefix)
-        for number, (one, at) in enumerate(zip(sent, first, strict=True))
+    places = [[*prefix, str(number)] if len(sent) > 1 else prefix for number in range(len(sent))]
+    if key is None:
+        check_named(sent, places)
+
+    async def work(claim: Claim | None) -> Response:
+        tickets = await tickets_of(service, desk, named(sent, claim), places)
+        return await taken(request, caller, desk, tickets)
+
+    return await once(service, Asked(caller, desk, key, given), work)
+
+
+def incident_told(
+    ticket: Ticket, targets: Mapping[str, Mapping[str, Any]], going_on: Sequence[Ongoing]
+) -> dict[str, dict[str, str] | None]:
+    own = ticket.labels.get(TARGET)
+    return incident_field(going_on, targets, (ticket.title, ticket.body), own)
+
+
+def check_named(sent: Sequence[SentTicket], places: Sequence[Sequence[str]]) -> None:
+    for one, place in zip(sent, places, strict=True):
+        if one.external_id is None:
+            raise wrong("is needed, where no Idempotency-Key comes", *place, "external_id")
+
+
+def named(sent: Sequence[SentTicket], claim: Claim | None) -> Sequence[SentTicket]:
+    """The tickets, each with an id; one that is made up is opened when its request first came."""
+    if claim is None:
+        return sent
+    return [
+        one
+        if one.external_id is not None
+        else one.model_copy(
+            update={
+                "external_id": id_of(claim, number),
+                "opened_at": one.opened_at or claim.begun_at,
+            }
+        )
+        for number, one in enumerate(sent)
     ]
+
+
+async def tickets_of(
+    service: Service, desk: str, sent: Sequence[SentTicket], places: Sequence[Sequence[str]]
+) -> list[Ticket]:
+    """The tickets as they are to be stored; a Problem says what is wrong, and at which place."""
+    first = await anyio.to_thread.run_sync(known_times, service, desk, sent)
+    return [
+        ticket_of(one, desk, service, at, place)
+        for one, at, place in zip(sent, first, places, strict=True)
+    ]
+
+
+async def taken(
+    request: Request, caller: Caller, desk: str, tickets: Sequence[Ticket]
+) -> JsonResponse:
+    """As `TakenOut`."""
+    service: Service = request.app.state.service
     service.batcher.admit(len(tickets))
     written, champion, results = await stored(service, desk, tickets)
+    going_on = service.incidents.for_tickets(caller, desk)
     return JsonResponse(
         {
             "request_id": request_id_of(request),
@@ -131,43 +183,11 @@ async def take(
             "model": model_of(champion) if champion else None,
             "results": [
                 {"external_id": one.external_id, "source": one.source, "targets": found}
+                | incident_told(one, found, going_on)
                 for one, found in zip(tickets, results, strict=True)
             ],
         }
     )
-
-
-@router.post("/v1/feedback", openapi_extra=body_of(SentFeedback, "feedback"))
-async def hear(
-    request: Request, service: Served, caller: Sender, desk: DeskName = None
-) -> HeardOut:
-    """Say what tickets should have been, one or {"feedback": [...]}: the next training learns it.
-
-    Of one person's words on one target of a ticket the latest counts.
-    """
-    body_desk, given, prefix = unpacked(await json_body(request), "feedback")
-    desk = desk or body_desk or service.settings.desk
-    check_desk(caller, desk)
-    now, most = service.now(), service.settings.max_batch
-    said = [
-        Feedback(
-            desk, one.source, one.external_id, one.target, one.label, now,
-            one.given_by or caller.name,
-        )
-        for one in read_rows(SAID, given, prefix, most, what="correction", numbered=False)
-    ]  # fmt: skip
-    written = await anyio.to_thread.run_sync(heard, service, caller, desk, said)
-    return HeardOut(desk=desk, **written._asdict())
-
-
-def heard(service: Service, caller: Caller, desk: str, said: Sequence[Feedback]) -> Written:
-    """Store corrections, and log on which tickets they were, if they said anything new."""
-    store = service.store()
-    written = store.put_feedback(said)
-    if written.new or written.changed:
-        tickets = dict.fromkeys(f"{one.source}/{one.external_id}" for one in said)
-        store.log(service.now(), caller.name, "feedback given", desk, *tickets)
-    return written
 
 
 def known_times(service: Service, desk: str, sent: Sequence[SentTicket]) -> list[datetime]:

@@ -29,6 +29,8 @@ MOST_WAITING = 1440  # windows, a day of them, that wait for a store that is awa
 SCORING = {
     "/v1/tickets",
     "/v1/tickets/score",
+    "/v1/desks/{desk}/tickets",
+    "/v1/desks/{desk}/tickets/score",
     "/invocations",
     "/v2/models/{model}/infer",
     "/v2/models/{model}/versions/{version}/infer",

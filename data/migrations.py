@@ -482,6 +482,22 @@ def keep_serving(connection: Connection) -> None:
     meta.create_all(connection, checkfirst=False)
 
 
+def keep_answers(connection: Connection) -> None:
+    """What was answered to requests that may be sent again, for a day."""
+    meta = MetaData()
+    kept = Table(
+        "kept_answers",
+        meta,
+        _name("id", key=True),
+        *(_name(name) for name in ("desk", "body_sha256", "holder")),
+        _time("begun_at"),
+        _time("claimed_at"),
+        Column("answer", LargeBinary),
+    )
+    Index("kept_answers_by_time", kept.columns.begun_at)
+    meta.create_all(connection, checkfirst=False)
+
+
 MIGRATIONS: list[Migration] = [
     create_store_tables,
     create_history_tables,
@@ -502,4 +518,5 @@ MIGRATIONS: list[Migration] = [
     keep_audit_log,
     order_updates,
     keep_serving,
+    keep_answers,
 ]

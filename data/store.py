@@ -12,6 +12,7 @@ from data import tables
 from data.database import BUSY_TIMEOUT_SECONDS, connect
 from data.rows import Written
 from data.store_alerts import AlertRows, Detection, delete_alerts
+from data.store_answers import AnswerRows
 from data.store_audit import AuditRows
 from data.store_changes import ChangeRows, delete_changes
 from data.store_detected import DetectedRows, delete_detected
@@ -50,6 +51,7 @@ class Store(
     AuditRows,
     ReplayRows,
     ServingRows,
+    AnswerRows,
 ):
     """All rows of all desks behind one database URL.
 

@@ -307,3 +307,11 @@ serving_firsts = Table(
     Column("until", UtcTime),
     Column("figures", Figures),
 )
+kept_answers = Table(
+    "kept_answers",
+    meta,
+    *_key("id"),
+    *_columns(Text, "desk", "body_sha256", "holder"),
+    *_columns(UtcTime, "begun_at", "claimed_at"),
+    Column("answer", LargeBinary),
+)

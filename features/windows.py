@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 ALL = ("*",)
+TARGET = "category"  # what tickets are counted by
 TOTAL = "total"  # what the count of all tickets is called, beside the categories
 
 

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from data.records import Alert, Ticket
+from features.windows import TARGET
 from models.incidents import Spans
 from ops.office import Office
 
 SHOWN = 50
-TARGET = "category"
 
 
 def tickets_of(

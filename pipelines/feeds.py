@@ -9,6 +9,7 @@ import numpy as np
 
 from features.counters import per_second
 from features.grid import binned, counts
+from features.windows import TARGET as TARGET
 from features.windows import TOTAL as TOTAL
 from pipelines.workspace import Workspace
 
@@ -20,7 +21,6 @@ TOPICS = "topics"  # what the watch on new topics is called in the store
 JUDGED: tuple[Kind, ...] = (METRICS, TICKETS)  # by how far they are from what is expected
 KINDS: tuple[Kind, ...] = (*JUDGED, SILENCE)
 DETECTOR_OF: dict[Kind, str] = {METRICS: "rare", TICKETS: "surge", SILENCE: "silence"}
-TARGET = "category"  # what tickets are counted by
 GAP = timedelta(minutes=10)  # two readings of a counter further apart tell no rate
 SPAN = timedelta(hours=12)  # about what is read at once, and what a kill costs at most
 
