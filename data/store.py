@@ -24,6 +24,7 @@ from data.store_replays import ReplayRows
 from data.store_serving import ServingRows
 from data.store_tickets import delete_orphans, delete_tickets
 from data.store_updates import UpdateRows, forget_updates
+from data.store_writes import WriteRows
 
 __all__ = ["Detection", "Store", "Written"]
 
@@ -50,6 +51,7 @@ class Store(
     AuditRows,
     ReplayRows,
     ServingRows,
+    WriteRows,
 ):
     """All rows of all desks behind one database URL.
 

@@ -265,6 +265,16 @@ deliveries = Table(
     *_columns(UtcTime, "told_at", "retry_at"),
     Column("labels", Labels),
 )
+write_backs = Table(
+    "write_backs",
+    meta,
+    *_key("desk", "source", "external_id"),
+    *_columns(Integer, "number", "told", "attempts"),
+    *_columns(UtcTime, "changed_at", "retry_at"),
+    *_columns(Labels, "wanted", "written", "sending"),
+    Column("error", Text),
+    Column("refused", Boolean),
+)
 leases = Table("leases", meta, *_key("name"), Column("holder", Text), Column("expires_at", UtcTime))
 keys = Table(
     "keys",
