@@ -1,4 +1,4 @@
-"""How far alerts have come on their way out, for Prometheus."""
+"""How far alerts and decisions have come on their way out, for Prometheus."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -6,16 +6,19 @@ from datetime import datetime
 from api.metrics_text import headed, line
 from api.opened import UNREACHABLE
 from api.service import Service
+from data.backlog import Backlog
 from data.receivers import receivers_of
-from data.store_outbox import Backlog
+from data.standing import backlog_of
 
 
 def deliveries_text(service: Service) -> str:
     """What waits for whom, and what was refused; nothing where the database cannot be read."""
     settings = service.settings
-    names = [receiver.name for receiver in receivers_of(settings)]
     try:
-        backlogs = {name: service.store().backlog(settings.desk, name) for name in names}
+        backlogs = {
+            one.name: backlog_of(service.store(), settings.desk, one)
+            for one in receivers_of(settings)
+        }
     except UNREACHABLE as error:
         service.store.say_unreachable(error)
         return ""

@@ -18,8 +18,10 @@ from api.problems import request_id_of
 from api.protocols import admit
 from api.responses import JsonResponse
 from api.service import DeskPath, Served, Service
-from api.tickets import said_of
+from api.tickets import Decide, Targets, nothing_decided, said_of
+from data.desk_apis import APIS
 from data.masking import pseudonym
+from data.receivers import desks_of
 from data.records import Ticket
 from data.rows import Written
 from data.secret_files import pseudonym_key
@@ -28,9 +30,9 @@ from data.sources import cloudevents, freshservice, jira, servicenow, zendesk
 from data.sources.changes import AHEAD
 from data.sources.desk_ticket import DeskTicket
 from data.store_updates import Update
+from data.store_writes import Decided
 from data.ticket_texts import key_of
 
-Targets = dict[str, dict[str, Any]]
 Headers = Mapping[str, str]
 Read = Callable[[object, Headers], tuple[DeskTicket, ...]]
 Answer = Annotated[
@@ -64,6 +66,7 @@ class System:
     read: Read
     answer: Callable[[Targets], dict[str, Any]]
     signed: Callable[[Settings, Headers, bytes, datetime], bool] = signatures.by_none
+    source: str = ""  # under which its own tickets are stored
 
 
 @dataclass(frozen=True)
@@ -78,11 +81,20 @@ class Taken:
 
 
 ZENDESK = System(
-    lambda given, _: zendesk.read(given), desk_answers.for_zendesk, signatures.by_zendesk
+    lambda given, _: zendesk.read(given),
+    desk_answers.for_zendesk,
+    signatures.by_zendesk,
+    source="zendesk",
 )
-SERVICENOW = System(lambda given, _: servicenow.read(given), desk_answers.for_servicenow)
-JIRA = System(lambda given, _: jira.read(given), desk_answers.for_jira, signatures.by_jira)
-FRESHSERVICE = System(lambda given, _: freshservice.read(given), desk_answers.for_freshservice)
+SERVICENOW = System(
+    lambda given, _: servicenow.read(given), desk_answers.for_servicenow, source="servicenow"
+)
+JIRA = System(
+    lambda given, _: jira.read(given), desk_answers.for_jira, signatures.by_jira, source="jira"
+)
+FRESHSERVICE = System(
+    lambda given, _: freshservice.read(given), desk_answers.for_freshservice, source="freshservice"
+)
 EVENTS = System(cloudevents.read, lambda targets: {"targets": targets})
 
 
@@ -144,9 +156,29 @@ async def take(request: Request, service: Service, desk: str, system: System) ->
     given = await json_body(request)
     sent = read(service, system, given, request.headers)
     written, standing = await anyio.to_thread.run_sync(kept, service, desk, sent)
-    champion, found = await said_of(service, desk, standing)
+    champion, found = await said_of(service, desk, standing, decider(service, desk, system))
     targets = dict(zip(map(key_of, standing), found, strict=True))
     return Taken(given, sent, written, champion, [targets.get(key_of(one), {}) for one in sent])
+
+
+def decider(service: Service, desk: str, system: System) -> Decide:
+    """What of a system's tickets is written back: its answer, if the settings say where to.
+
+    They say so for FOREWARN_DESK alone: another desk's tickets lie in another system.
+    """
+    on = {one.kind for one in desks_of(service.settings)}
+    if desk != service.settings.desk or system.source not in on:
+        return nothing_decided
+    said, now = APIS[system.source].said, service.now()
+
+    def decide(tickets: Sequence[Ticket], found: Sequence[Targets]) -> list[Decided]:
+        return [
+            Decided(desk, one.source, one.external_id, said(system.answer(targets)), now)
+            for one, targets in zip(tickets, found, strict=True)
+            if one.source == system.source
+        ]
+
+    return decide
 
 
 async def let_in(request: Request, service: Service, desk: str, system: System) -> None:

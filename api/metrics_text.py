@@ -17,8 +17,11 @@ HELP = {
     "forewarn_metric_samples_dropped_total": ("counter", "Samples left out, by reason."),
     "forewarn_metric_samples_last_received_timestamp_seconds": ("gauge", "When samples came last."),
     "forewarn_model_info": ("gauge", "The model served for a desk; always 1."),
-    "forewarn_deliveries_waiting": ("gauge", "Alerts of which a receiver has yet to hear."),
-    "forewarn_deliveries_failed": ("gauge", "Alerts that a receiver refused for good."),
+    "forewarn_deliveries_waiting": (
+        "gauge",
+        "Alerts, a desk's tickets, of which it has yet to hear.",
+    ),
+    "forewarn_deliveries_failed": ("gauge", "Of these, what it refused for good."),
     "forewarn_deliveries_oldest_waiting_seconds": (
         "gauge",
         "Since when a receiver has not heard of what it waits for longest; 0 where nothing waits.",

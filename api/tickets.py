@@ -1,6 +1,6 @@
 """Tickets as they come: stored, then scored."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -26,12 +26,15 @@ from data.records import Prediction, Ticket
 from data.secret_files import pseudonym_key
 from data.sources.changes import AHEAD
 from data.store_answers import Claim
+from data.store_writes import Decided
 from data.ticket_texts import fields_of
 from features.windows import TARGET
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 Label = Annotated[str, Field(max_length=500)]
 Text = Annotated[str, Field(max_length=200_000)]
+Targets = dict[str, dict[str, Any]]
+Decide = Callable[[Sequence[Ticket], Sequence[Targets]], list[Decided]]
 
 router = APIRouter(tags=["tickets"])
 
@@ -226,17 +229,24 @@ def ticket_of(
 
 async def stored(
     service: Service, desk: str, tickets: Sequence[Ticket]
-) -> tuple[Any, Champion | None, list[dict[str, dict[str, Any]]]]:
+) -> tuple[Any, Champion | None, list[Targets]]:
     """Store first, then score."""
     store = await anyio.to_thread.run_sync(service.store)
     written = await anyio.to_thread.run_sync(store.put_tickets, tickets)
     return written, *await said_of(service, desk, tickets)
 
 
+def nothing_decided(_: Sequence[Ticket], __: Sequence[Targets]) -> list[Decided]:
+    return []
+
+
 async def said_of(
-    service: Service, desk: str, tickets: Sequence[Ticket]
-) -> tuple[Champion | None, list[dict[str, dict[str, Any]]]]:
-    """Score tickets that are in the store, then keep which version said what."""
+    service: Service, desk: str, tickets: Sequence[Ticket], decide: Decide = nothing_decided
+) -> tuple[Champion | None, list[Targets]]:
+    """Score tickets that are in the store, then keep which version said what.
+
+    With it is kept what they `decide` is to be written into the tickets at their desk.
+    """
     champion = service.champions.get(desk)
     if champion is None or not tickets:
         return champion, [{} for _ in tickets]
@@ -247,8 +257,9 @@ async def said_of(
         for ticket, one in zip(tickets, found, strict=True)
         for prediction in predictions_of(ticket, one, champion, service.now())
     ]
-    await anyio.to_thread.run_sync(service.store().put_predictions, said)
-    return champion, [one.targets for one in found]
+    targets = [one.targets for one in found]
+    await anyio.to_thread.run_sync(service.store().put_predictions, said, decide(tickets, targets))
+    return champion, targets
 
 
 def predictions_of(

@@ -498,6 +498,24 @@ def keep_answers(connection: Connection) -> None:
     meta.create_all(connection, checkfirst=False)
 
 
+def write_desks_back(connection: Connection) -> None:
+    """What is to be written into desks' own tickets, and what was."""
+    meta = MetaData()
+    told = Table(
+        "write_backs",
+        meta,
+        *_ticket_key(),
+        *(Column(name, Integer, nullable=False) for name in ("number", "told", "attempts")),
+        _time("changed_at"),
+        _time("retry_at", nullable=True),
+        *(Column(name, Text, nullable=False) for name in ("wanted", "written", "sending", "error")),
+        Column("refused", Boolean, nullable=False),
+    )
+    columns = told.columns
+    Index("write_backs_by_time", columns.desk, columns.source, columns.changed_at)
+    meta.create_all(connection, checkfirst=False)
+
+
 MIGRATIONS: list[Migration] = [
     create_store_tables,
     create_history_tables,
@@ -519,4 +537,5 @@ MIGRATIONS: list[Migration] = [
     order_updates,
     keep_serving,
     keep_answers,
+    write_desks_back,
 ]

@@ -1,14 +1,14 @@
-"""How a message reaches a receiver: one POST, and what came of it."""
+"""How a message reaches a receiver: one request, and what came of it."""
 
 import hashlib
 import hmac
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import httpx
 
@@ -16,6 +16,7 @@ from data.receivers import Receiver
 
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 LONGEST_ANSWER_SECONDS, LONGEST_ANSWER_BYTES = 10.0, 2000  # the reason of a refusal needs no more
+LONGEST_TICKET_BYTES = 4_000_000  # of what a desk says that stands in a ticket
 LATER = {408, 429}  # of the 4xx those that ask to try again
 
 
@@ -30,6 +31,7 @@ class Answer:
     status: int
     said: str = ""
     retry_after: float = 0.0  # seconds that it asks for
+    content: bytes = field(default=b"", repr=False)  # of what was asked for
 
     @property
     def accepted(self) -> bool:
@@ -44,6 +46,15 @@ class Answer:
     def is_down(self) -> bool:
         """Whether nothing else can be sent to it now either."""
         return self.status in (0, 429, 502, 503, 504)
+
+
+class Message(NamedTuple):
+    """One request."""
+
+    method: str
+    url: str
+    body: bytes = b""
+    headers: Mapping[str, str] = {}
 
 
 class Sender:
@@ -69,23 +80,38 @@ class Sender:
 
     def post(self, to: Receiver, body: bytes, now: datetime, key: str = "") -> Answer:
         """POST `body`, JSON, and say what came of it; a receiver that is away is an answer too."""
-        headers = {"Content-Type": "application/json", "User-Agent": "forewarn"}
-        if key:
-            headers["Idempotency-Key"] = key
+        headers = {"Idempotency-Key": key} if key else {}
         if to.secret:
             headers["X-Hub-Signature-256"] = signature(to.secret, body)
+        return self.send(to, Message("POST", to.url, body, headers), now)
+
+    def send(self, to: Receiver, message: Message, now: datetime) -> Answer:
+        """Send a request to `to`, as whoever it knows, and say what came of it."""
+        told = {"Content-Type": "application/json"} if message.body else {}
+        headers = {"User-Agent": "forewarn", **told, **to.headers, **message.headers}
         signed_in = (to.user, to.password) if to.user or to.password else None
+        asks = message.method == "GET"
         try:
             with self._client.stream(
-                "POST", to.url, content=body, headers=headers, auth=signed_in
+                message.method,
+                message.url,
+                content=message.body or None,
+                headers=headers,
+                auth=signed_in,
             ) as answer:
-                said = reason(answer)
+                content = read(answer, LONGEST_TICKET_BYTES if asks else LONGEST_ANSWER_BYTES)
         except httpx.TimeoutException:
             return Answer(0, "no answer in time")
         except (httpx.RequestError, httpx.InvalidURL) as error:
             return Answer(0, to.masked(f"cannot be reached: {error or type(error).__name__}"))
-        asked = seconds_asked(answer.headers, now)
-        return Answer(answer.status_code, to.masked(f"{answer.status_code} {said}"), asked)
+        # What a desk accepts it answers with the ticket, whose text nobody is to read here.
+        said = answer.reason_phrase if to.is_desk and answer.is_success else reason(answer, content)
+        return Answer(
+            answer.status_code,
+            to.masked(f"{answer.status_code} {said}"),
+            seconds_asked(answer.headers, now),
+            content if asks else b"",
+        )
 
 
 def signature(secret: str, body: bytes) -> str:
@@ -97,16 +123,21 @@ def signature(secret: str, body: bytes) -> str:
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-def reason(answer: httpx.Response) -> str:
-    """The beginning of what a receiver says; it is given so much time and no more."""
+def reason(answer: httpx.Response, content: bytes) -> str:
+    """The beginning of what a receiver says."""
     if 300 <= answer.status_code < 400:
         return "it redirects elsewhere, which is not followed; name the address that it leads to"
+    return content[:LONGEST_ANSWER_BYTES].decode(errors="replace") or answer.reason_phrase
+
+
+def read(answer: httpx.Response, n_bytes: int) -> bytes:
+    """What a receiver says, up to so much; it is given so much time and no more."""
     until, said = time.monotonic() + LONGEST_ANSWER_SECONDS, b""
     for chunk in answer.iter_bytes():  # also of what is accepted: read to its end, it is kept
         said += chunk
-        if len(said) >= LONGEST_ANSWER_BYTES or time.monotonic() > until:
+        if len(said) >= n_bytes or time.monotonic() > until:
             break
-    return said[:LONGEST_ANSWER_BYTES].decode(errors="replace") or answer.reason_phrase
+    return said
 
 
 def seconds_asked(headers: Mapping[str, str], now: datetime) -> float:

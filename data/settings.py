@@ -3,12 +3,19 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 ADDRESS = "wanted an address such as https://host:9093/path"
+DESK_ADDRESS = (
+    "wanted https://host (http for this machine alone), without a user, a password or a query"
+)
+LOGIN = "wanted user:password or a token, in printable ASCII"
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+DeskKind = Literal["zendesk", "servicenow", "jira", "freshservice"]
+DESKS: tuple[DeskKind, ...] = get_args(DeskKind)
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
@@ -102,6 +109,21 @@ def _addresses(text: str) -> tuple[str, ...]:
     return found
 
 
+def _desk_address(text: str) -> str:
+    """Where a desk is written to: passwords go there, so it has to be encrypted."""
+    parts = urlsplit(_address(text))
+    plain = parts.scheme == "http" and parts.hostname not in LOOPBACK
+    if text and (plain or parts.query or "@" in parts.netloc):
+        raise ValueError
+    return text.rstrip("/")
+
+
+def _login(text: str) -> str:
+    if not text.isascii() or not text.isprintable() or text.startswith(":"):
+        raise ValueError
+    return text
+
+
 def _level(text: str) -> str:
     if text.upper() not in LEVELS:
         raise ValueError(f"wanted one of {', '.join(LEVELS)}")
@@ -165,6 +187,14 @@ class Settings:
     external_url: str = ""
     zendesk_secret: str = field(default="", repr=False)
     jira_secret: str = field(default="", repr=False)
+    zendesk_url: str = field(default="", repr=False)
+    zendesk_login: str = field(default="", repr=False)
+    servicenow_url: str = field(default="", repr=False)
+    servicenow_login: str = field(default="", repr=False)
+    jira_url: str = field(default="", repr=False)
+    jira_login: str = field(default="", repr=False)
+    freshservice_url: str = field(default="", repr=False)
+    freshservice_login: str = field(default="", repr=False)
     log_level: str = "INFO"
     prefect_api_url: str = ""
 
@@ -185,6 +215,11 @@ class Settings:
         return cls(**given)
 
     def __post_init__(self) -> None:
+        for desk in DESKS:
+            url, login = f"{desk}_url", f"{desk}_login"
+            if bool(getattr(self, url)) != bool(getattr(self, login)):
+                names = f"{variable_of(url)} and {variable_of(login)}"
+                raise ValueError(f"{names}: wanted both, or neither, got one of them")
         home = self.home.absolute()
         object.__setattr__(self, "home", home)
         if not self.database_url:
@@ -213,6 +248,7 @@ SECRET = {
     "webhook_secret",
     "zendesk_secret",
     "jira_secret",
+    *(f"{desk}_{what}" for desk in DESKS for what in ("url", "login")),
 }
 READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "home": (Path, ""),
@@ -223,6 +259,8 @@ READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "alertmanager_url": (_addresses, f"{ADDRESS}; several with commas between, each host once"),
     "webhook_url": (_address, ADDRESS),
     "external_url": (_address, ADDRESS),
+    **{f"{desk}_url": (_desk_address, DESK_ADDRESS) for desk in DESKS},
+    **{f"{desk}_login": (_login, LOGIN) for desk in DESKS},
     "port": (_port, "wanted a port between 1 and 65535"),
     "allowed_hosts": (_names, ""),
     "open_loopback": (_flag, ""),

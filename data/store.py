@@ -25,6 +25,7 @@ from data.store_replays import ReplayRows
 from data.store_serving import ServingRows
 from data.store_tickets import delete_orphans, delete_tickets
 from data.store_updates import UpdateRows, forget_updates
+from data.store_writes import WriteRows
 
 __all__ = ["Detection", "Store", "Written"]
 
@@ -52,6 +53,7 @@ class Store(
     ReplayRows,
     ServingRows,
     AnswerRows,
+    WriteRows,
 ):
     """All rows of all desks behind one database URL.
 

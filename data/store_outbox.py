@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from data import tables
+from data.backlog import Backlog
 from data.database import UtcTime
 from data.records import Alert
 from data.rows import LOOKUP_ROWS, Row, Rows, chunks, insert, row_of, upsert
@@ -73,14 +74,6 @@ class Due(NamedTuple):
     number: int
     firing: bool
     last: Delivery
-
-
-class Backlog(NamedTuple):
-    """What waits for a receiver, since when, and what it refused for good."""
-
-    n_waiting: int
-    oldest_at: datetime | None
-    n_failed: int
 
 
 class OutboxRows(Rows):

@@ -24,12 +24,26 @@ from data.attributes import storable_attributes
 from data.database import storable
 from data.masking import mask
 from data.records import Feedback, Incident, Prediction, Ticket
-from data.rows import LOOKUP_ROWS, Merge, Row, Rows, Written, among, chunks, upsert, window
+from data.rows import (
+    LOOKUP_ROWS,
+    Merge,
+    Row,
+    Rows,
+    Written,
+    among,
+    chunks,
+    put_rows,
+    row_of,
+    upsert,
+    window,
+)
+from data.store_writes import Decided, note_decided
 from data.ticket_texts import Key, key_of
 
 PAGE_ROWS = 2000  # what `tickets()` holds in memory at a time
 TICKET_KEY = ("desk", "source", "external_id")
-SAID = (tables.predictions, tables.feedback, tables.alert_tickets)  # what is of a ticket
+# What is of a ticket.
+SAID = (tables.predictions, tables.feedback, tables.alert_tickets, tables.write_backs)
 TEXTS = ("title", "body", "resolution")
 
 
@@ -167,9 +181,18 @@ class TicketRows(Rows):
                 latest[row.source, row.external_id] = (label, told | row.attributes)
         return list(latest.values())
 
-    def put_predictions(self, predictions: Sequence[Prediction]) -> Written:
-        """Store predictions; of one model version's on one target of a ticket the latest stands."""
-        return self.put(tables.predictions, predictions, _later("scored_at"))
+    def put_predictions(
+        self, predictions: Sequence[Prediction], decided: Sequence[Decided] = ()
+    ) -> Written:
+        """Store predictions; of one model version's on one target of a ticket the latest stands.
+
+        What was `decided` by them for a desk is to be written there from the same moment on.
+        """
+        rows = [row_of(tables.predictions, one) for one in predictions]
+        with self.engine.begin() as connection:
+            written = put_rows(connection, tables.predictions, rows, _later("scored_at"))
+            note_decided(connection, decided)
+        return written
 
     def predictions(self, desk: str, source: str, external_id: str) -> list[Prediction]:
         """What was predicted of a ticket, by target and then from the oldest to the newest."""

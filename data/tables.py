@@ -269,6 +269,16 @@ deliveries = Table(
     *_columns(UtcTime, "told_at", "retry_at"),
     Column("labels", Labels),
 )
+write_backs = Table(
+    "write_backs",
+    meta,
+    *_key("desk", "source", "external_id"),
+    *_columns(Integer, "number", "told", "attempts"),
+    *_columns(UtcTime, "changed_at", "retry_at"),
+    *_columns(Labels, "wanted", "written", "sending"),
+    Column("error", Words),
+    Column("refused", Boolean),
+)
 leases = Table(
     "leases", meta, *_key("name"), Column("holder", Words), Column("expires_at", UtcTime)
 )
@@ -311,7 +321,7 @@ kept_answers = Table(
     "kept_answers",
     meta,
     *_key("id"),
-    *_columns(Text, "desk", "body_sha256", "holder"),
+    *_columns(Words, "desk", "body_sha256", "holder"),
     *_columns(UtcTime, "begun_at", "claimed_at"),
     Column("answer", LargeBinary),
 )

@@ -7,38 +7,23 @@ Alertmanager knows an alert by its labels, and is told of it each minute for as 
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from data.receivers import Receiver
 from data.rows import chunks
 from data.sending import Answer, Sender
-from data.store_outbox import Delivery, Due, ReceiverState
+from data.store_outbox import Delivery, Due
 from models.notices import ended_at, labels_of, message, posted
+from pipelines.rounds import Rounds, Sent
 from pipelines.workspace import Workspace
 
 REPEAT = timedelta(seconds=60)
 FIRES = timedelta(minutes=5)  # Alertmanager's resolve_timeout: how long what is told once fires
 STEPS_TOLD = 3  # or so many steps, for those who look and tell once a step
 BATCH = 64
-LONGEST_REST, LONGEST_ASKED = 60.0, 3600.0  # seconds
 SPLIT = (400, 413, 422)  # may be the fault of one alert among others
-
-
-def rest(attempts: int, luck: float, asked: float = 0.0) -> timedelta:
-    """How long to leave a receiver alone: twice as long each time, up to a minute.
-
-    `luck` in [0, 1) spreads those who failed together (jitter); what it `asked`
-    for counts if longer.
-
-    >>> [rest(attempts, 0.5).total_seconds() for attempts in (1, 2, 3, 20)]
-    [1.5, 3.0, 6.0, 45.0]
-    >>> rest(1, 0.5, asked=120.0).total_seconds()
-    120.0
-    """
-    own = min(2.0 ** min(attempts, 10), LONGEST_REST) * (0.5 + luck / 2)
-    return timedelta(seconds=max(own, min(asked, LONGEST_ASKED)))
 
 
 def is_told(due: Due) -> bool:
@@ -91,17 +76,7 @@ def as_json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
 
 
-@dataclass
-class Sent:
-    """What came of one round to one receiver. `n_told` counts news, not what was repeated."""
-
-    receiver: str
-    n_told: int = 0
-    n_refused: int = 0
-    error: str = ""
-
-
-class Courier:
+class Courier(Rounds):
     """Goes to one receiver."""
 
     def __init__(
@@ -111,25 +86,15 @@ class Courier:
         now: Callable[[], datetime],
         luck: Callable[[], float],
     ) -> None:
-        self.store, self.desk = place.store, place.settings.desk
+        super().__init__(place, receiver, now, luck)
         self.page = place.settings.external_url
         self.lasts = max(FIRES, STEPS_TOLD * timedelta(seconds=place.settings.step_seconds))
-        self.receiver, self.now, self.luck = receiver, now, luck
         self.repeats = receiver.kind == "alertmanager"
-
-    def state(self) -> ReceiverState:
-        """How the receiver stands; from the first time on it is known."""
-        name, now = self.receiver.name, self.now()
-        state = self.store.receiver_state(self.desk, name)
-        if state is None:
-            state = ReceiverState(self.desk, name, now)
-            self.store.put_receiver_state(state)
-        return state
 
     def waiting(self) -> list[Due]:
         """What there is to do now, the oldest first; nothing while the receiver rests."""
-        state, now = self.state(), self.now()
-        if state.retry_at is not None and state.retry_at > now:
+        now = self.now()
+        if self.is_resting():
             return []
         due = self.store.due(self.desk, self.receiver.name)
         return [one for one in due if is_waiting(one, now, repeats=self.repeats) or is_back(one)]
@@ -180,14 +145,14 @@ class Courier:
         if answer.accepted:
             sent.n_told += sum(not is_told(due) for due in batch)
             self.store.put_deliveries([self._settled(due, answer) for due in batch])
-            self._reached()
+            self.reached()
         elif answer.final:
             sent.n_refused += len(batch)
             sent.error = answer.said
             self.store.put_deliveries([self._settled(due, answer) for due in batch])
         elif answer.is_down or self.repeats:
             sent.error = answer.said
-            self._away(answer)
+            self.away(answer)
             return False
         else:  # the fault of this one message, as far as one can know: others go on
             sent.error = answer.said
@@ -214,18 +179,5 @@ class Courier:
 
     def _postponed(self, last: Delivery, answer: Answer) -> Delivery:
         attempts = last.attempts + 1
-        again = self.now() + rest(attempts, self.luck(), answer.retry_after)
+        again = self.again_at(attempts, answer.retry_after)
         return replace(last, attempts=attempts, retry_at=again, error=answer.said)
-
-    def _away(self, answer: Answer) -> None:
-        state = self.state()
-        attempts = state.attempts + 1
-        again = self.now() + rest(attempts, self.luck(), answer.retry_after)
-        self.store.put_receiver_state(
-            replace(state, attempts=attempts, retry_at=again, error=answer.said)
-        )
-
-    def _reached(self) -> None:
-        state = self.state()
-        if state.attempts:
-            self.store.put_receiver_state(replace(state, attempts=0, retry_at=None, error=""))

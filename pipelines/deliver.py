@@ -1,4 +1,4 @@
-"""Alerts are sent to whom the settings name, by one process at a time for a desk."""
+"""What is to be told goes to whom the settings name, by one process at a time for a desk."""
 
 import os
 import random
@@ -12,10 +12,13 @@ from datetime import UTC, datetime, timedelta
 from data.receivers import Receiver, receivers_of
 from data.records import Alert
 from data.sending import Answer, Sender
+from data.standing import forgive, standing_of
 from models.notices import labels_of, message, posted
 from pipelines.console import err, out
-from pipelines.courier import FIRES, Courier, Sent, as_json
+from pipelines.courier import FIRES, Courier, as_json
+from pipelines.rounds import Sent
 from pipelines.workspace import Workspace
+from pipelines.write_back import DeskCourier, tried_out
 
 POLL_SECONDS = 2.0
 LEASE_SECONDS = 60.0  # far above what one request may take
@@ -31,9 +34,13 @@ def once(
 ) -> list[Sent]:
     """Send what waits, each receiver in its turn; what came of it where there was something.
 
-    Nothing is sent while another process does. What failed is tried again by a later call.
+    Nothing is sent while another process does. What failed is tried again by a later call, and
+    what a desk had no time for (`more`) is written by it.
     """
-    couriers = [Courier(place, receiver, now, luck) for receiver in receivers_of(place.settings)]
+    couriers = [
+        (DeskCourier if receiver.is_desk else Courier)(place, receiver, now, luck)
+        for receiver in receivers_of(place.settings)
+    ]
     busy = [courier for courier in couriers if courier.waiting()]
     if not busy:
         return []
@@ -42,6 +49,16 @@ def once(
             return []
         with Sender() as sender:
             return [courier.run(sender, renew) for courier in busy]
+
+
+def drained(place: Workspace) -> list[Sent]:
+    """`once`, until no round leaves anything to a next one."""
+    last = once(place)
+    rounds = [*last]
+    while any(sent.more for sent in last):
+        last = once(place)
+        rounds += last
+    return rounds
 
 
 @contextmanager
@@ -76,12 +93,14 @@ def keep_on(place: Workspace, seconds: float) -> None:
     """Send what there is to send for so long; only sleep where nobody is to be told."""
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
-        if not place.settings.alertmanager_url and not place.settings.webhook_url:
+        if not receivers_of(place.settings):
             time.sleep(left)
             return
-        for sent in once_again(place):
+        rounds = once_again(place)
+        for sent in rounds:
             say_sent(sent)
-        time.sleep(min(POLL_SECONDS, max(until - time.monotonic(), 0)))
+        if not any(sent.more for sent in rounds):
+            time.sleep(min(POLL_SECONDS, max(until - time.monotonic(), 0)))
 
 
 def once_again(place: Workspace) -> list[Sent]:
@@ -98,8 +117,8 @@ def named(place: Workspace) -> list[Receiver]:
     found = receivers_of(place.settings)
     if not found:
         raise ValueError(
-            "wanted FOREWARN_ALERTMANAGER_URL or FOREWARN_WEBHOOK_URL, got neither: "
-            "nobody is to be told of alerts"
+            "wanted FOREWARN_ALERTMANAGER_URL, FOREWARN_WEBHOOK_URL or a desk's address such as "
+            "FOREWARN_ZENDESK_URL, got none: nobody is to be told"
         )
     return found
 
@@ -107,15 +126,18 @@ def named(place: Workspace) -> list[Receiver]:
 def try_again(place: Workspace) -> int:
     """Let what was refused be tried once more; how much that is."""
     desk = place.settings.desk
-    return sum(place.store.forgive(desk, receiver.name) for receiver in named(place))
+    return sum(forgive(place.store, desk, receiver) for receiver in named(place))
 
 
 def try_out(place: Workspace, now: datetime) -> list[tuple[str, Answer]]:
-    """Send one test alert to everybody, and what each answered. It ends by itself."""
+    """Send one test alert, which ends by itself, and only ask desks; what each answered."""
     alert, page = a_test(place.settings.desk, now), place.settings.external_url
     found = []
     with Sender() as sender:
         for receiver in named(place):
+            if receiver.is_desk:
+                found.append((receiver.name, tried_out(receiver, sender, now)))
+                continue
             if receiver.kind == "alertmanager":
                 body = as_json([posted(alert, labels_of(alert), now + FIRES, page)])
                 found.append((receiver.name, sender.post(receiver, body, now)))
@@ -165,11 +187,10 @@ def say(place: Workspace) -> bool:
     """Print how each receiver stands; whether all is told."""
     desk, well = place.settings.desk, True
     for receiver in named(place):
-        backlog = place.store.backlog(desk, receiver.name)
-        state = place.store.receiver_state(desk, receiver.name)
-        error = f"; {state.error}" if state and state.error else ""
+        name, backlog, away, _, _ = standing_of(place.store, desk, receiver)
+        error = f"; {away}" if away else ""
         out.print(
-            f"{receiver.name}: {backlog.n_waiting:,} waiting, {backlog.n_failed:,} refused{error}",
+            f"{name}: {backlog.n_waiting:,} waiting, {backlog.n_failed:,} refused{error}",
             markup=False,
         )
         well = well and not backlog.n_waiting and not backlog.n_failed

@@ -164,9 +164,9 @@ def detect(until: datetime | None = None) -> watching.Look:
 
 @flow(name="deliver")
 def deliver() -> list[Sent]:
-    """Send alerts that opened or ended to Alertmanager and to the webhook."""
+    """Send alerts to Alertmanager and to the webhook, and write decisions into desks' tickets."""
     with workspace(settings()) as place:
-        return step("send alerts", lambda _: sending.once(place))
+        return step("send alerts", lambda _: sending.drained(place))
 
 
 @flow(name="monitor")

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from rich.markup import escape
 
 from data.published import Pointer, open_published, pointer
 from data.receivers import receivers_of
 from data.records import IncidentState
-from data.store_outbox import Backlog
+from data.standing import Standing, standing_of
 from models.budget import Threshold
 from models.drift import MUCH, drifts, said
 from models.spoken import Spoken, spoken
@@ -26,16 +25,7 @@ MANY = 1000  # alerts that nobody has judged; more are not counted
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 BEHIND = timedelta(hours=1)
 """A detector whose watermark lies further back than this has stopped."""
-UNSENT = timedelta(minutes=10)  # an alert that waits for longer waits for nobody who sends
-
-
-class Standing(NamedTuple):
-    """How one receiver of alerts stands; `error` while it cannot be reached."""
-
-    name: str
-    backlog: Backlog
-    error: str
-    refusals: list[str]
+UNSENT = timedelta(minutes=10)  # what waits for longer waits for nobody who sends
 
 
 @dataclass(frozen=True)
@@ -123,31 +113,25 @@ def champion_of(place: Workspace) -> tuple[Pointer | None, list[str]]:
 
 
 def deliveries_of(place: Workspace) -> list[Standing]:
-    """How each receiver of alerts that the settings name stands."""
+    """How each receiver that the settings name stands."""
     desk, store = place.settings.desk, place.store
-    found = []
-    for receiver in receivers_of(place.settings):
-        state, name = store.receiver_state(desk, receiver.name), receiver.name
-        error = state.error if state else ""
-        backlog = store.backlog(desk, name)
-        found.append(Standing(name, backlog, error, store.refusals(desk, name)))
-    return found
+    return [standing_of(store, desk, one) for one in receivers_of(place.settings)]
 
 
 def undelivered(standing: Standing, now: datetime) -> list[str]:
-    """What keeps a receiver from hearing of alerts."""
-    name, (n_waiting, oldest_at, n_failed), error, refusals = standing
+    """What keeps a receiver from hearing of alerts, or a desk from having its tickets written."""
+    name, (n_waiting, oldest_at, n_failed), error, refusals, what = standing
     found = []
     if n_failed:
         found.append(
-            f"{name} refused {n_failed:,} alerts ({'; '.join(refusals)}): "
+            f"{name} refused {n_failed:,} {what} ({'; '.join(refusals)}): "
             "mend that, then `forewarn deliver --again`"
         )
     if error:
-        found.append(f"{name} is away ({error}): {n_waiting:,} alerts wait and are tried again")
+        found.append(f"{name} is away ({error}): {n_waiting:,} {what} wait and are tried again")
     elif oldest_at is not None and now - oldest_at > UNSENT:
         found.append(
-            f"{n_waiting:,} alerts wait for {name} since {oldest_at:%Y-%m-%d %H:%M} UTC: "
+            f"{n_waiting:,} {what} wait for {name} since {oldest_at:%Y-%m-%d %H:%M} UTC: "
             "`forewarn deliver --follow` sends them, `forewarn detect --follow` too"
         )
     return found
@@ -205,7 +189,7 @@ def show(status: Status) -> None:
     more = " or more" if status.open_alerts == MANY else ""
     out.print(f"[bold]Alerts[/]     {status.open_alerts:,}{more} open")
     out.print(f"[bold]Incidents[/]  {status.n_incidents:,} going on")
-    for name, backlog, _, _ in status.deliveries:
+    for name, backlog, *_ in status.deliveries:
         said = f"{name}: {backlog.n_waiting:,} waiting, {backlog.n_failed:,} refused"
         out.print(f"[bold]Delivery[/]   {escape(said)}")
     if status.served:

@@ -78,7 +78,10 @@ def test_the_module_is_the_command(tickets, tmp_path):
         ("similar vpn --id 1", "wanted either TEXT or --id"),
         ("similar --id 9", "desk 'it' has no ticket '9'"),
         ("detect --until 2999-01-01", "--until wants a time that has passed"),
-        ("deliver", "wanted FOREWARN_ALERTMANAGER_URL or FOREWARN_WEBHOOK_URL, got neither"),
+        (
+            "deliver",
+            "wanted FOREWARN_ALERTMANAGER_URL, FOREWARN_WEBHOOK_URL or a desk's address",
+        ),
         ("deliver --test --follow", "wanted one of --follow, --test and --flow"),
         ("detect --follow --flow", "--follow goes on by itself"),
         ("replay metrics t.csv --out o", "t.csv has no column for timestamp"),

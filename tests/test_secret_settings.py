@@ -2,7 +2,7 @@
 
 import pytest
 
-from data.settings import SECRET, Settings, variable_of
+from data.settings import DESKS, SECRET, Settings, variable_of
 
 VALUES = {
     "database_url": "postgresql+psycopg://ann:hunter2@db/forewarn",
@@ -13,7 +13,16 @@ VALUES = {
     "webhook_secret": "hunter2",
     "zendesk_secret": "hunter2",
     "jira_secret": "hunter2",
+    **{f"{desk}_url": "https://hunter2.example.com" for desk in DESKS},
+    **{f"{desk}_login": "ann:hunter2" for desk in DESKS},
 }
+
+
+def partner(name):
+    """What has to be set beside an address or a login of a desk."""
+    desk, _, what = name.rpartition("_")
+    other = {"url": f"{desk}_login", "login": f"{desk}_url"}.get(what)
+    return {variable_of(other): VALUES[other]} if desk in DESKS and other else {}
 
 
 def test_the_cases_below_are_all_the_secrets():
@@ -24,8 +33,9 @@ def test_the_cases_below_are_all_the_secrets():
 def test_a_secret_may_lie_in_a_file(tmp_path, name):
     file = tmp_path / "secret"
     file.write_text(VALUES[name] + "\n")
-    of_file = Settings.from_env({f"{variable_of(name)}_FILE": str(file)})
-    assert of_file == Settings.from_env({variable_of(name): VALUES[name]})
+    beside = partner(name)
+    of_file = Settings.from_env({f"{variable_of(name)}_FILE": str(file)} | beside)
+    assert of_file == Settings.from_env({variable_of(name): VALUES[name]} | beside)
     assert getattr(of_file, name) in (VALUES[name], (VALUES[name],))
     assert "hunter2" not in repr(of_file)
 

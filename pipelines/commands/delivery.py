@@ -1,4 +1,4 @@
-"""`forewarn deliver`: alerts go to Alertmanager and to a webhook."""
+"""`forewarn deliver`: alerts go to Alertmanager and to a webhook, decisions to their desk."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -14,7 +14,8 @@ def deliver(
         bool, typer.Option("--follow", help="Keep sending until stopped; a line for what is new.")
     ] = False,
     test: Annotated[
-        bool, typer.Option("--test", help="Send one test alert and say what came back.")
+        bool,
+        typer.Option("--test", help="Send a test alert, only ask desks; say what came back."),
     ] = False,
     again: Annotated[
         bool, typer.Option("--again", help="First let what was refused be tried once more.")
@@ -22,6 +23,8 @@ def deliver(
     flow: Flow = False,
 ) -> None:
     """Send alerts that opened or ended to FOREWARN_ALERTMANAGER_URL and FOREWARN_WEBHOOK_URL.
+
+    What was decided on tickets is written into them where FOREWARN_ZENDESK_URL and the like say.
 
     Nothing is lost while a receiver is away, and what it knows is not sent twice. One process at a
     time sends for a desk. `forewarn detect --follow` does the same beside looking.
@@ -49,6 +52,6 @@ def deliver(
         elif as_flow(context, flow):
             run_flow(context, "deliver")
         else:
-            sending.once(place)
+            sending.drained(place)
         if not sending.say(place):
             raise typer.Exit(1)
