@@ -33,6 +33,7 @@ from api import (
 )
 from api.answers import answered_plainly, answered_soon
 from api.batching import Batcher
+from api.challengers import Challengers
 from api.champion import POLL_SECONDS, Champions
 from api.guard import Guard
 from api.indexes import Indexes
@@ -42,6 +43,7 @@ from api.metrics_text import Figures
 from api.opened import UNREACHABLE, OpenStore
 from api.samples import Samples
 from api.service import Clock, Service, utc_now
+from api.shadow import Shadows
 from api.traffic import Traffic
 from data.settings import Settings
 from ops import page
@@ -57,8 +59,11 @@ def create_app(
     samples = Samples(store, settings.home / "history", figures)
     batcher = Batcher(answered_plainly, answered_soon, settings.max_wait_seconds)
     keys, traffic = KnownKeys(store), Traffic(store, now)
+    shadows = Shadows(
+        Challengers(settings.home), answered_plainly, store, traffic, batcher.is_busy, now
+    )
     service = Service(
-        settings, store, champions, indexes, figures, samples, batcher, keys, traffic, now
+        settings, store, champions, indexes, figures, samples, batcher, keys, traffic, shadows, now
     )
     app = FastAPI(
         title="Forewarn",
@@ -108,6 +113,7 @@ def create_app(
         open_loopback=settings.open_loopback,
         figures=service.figures,
         traffic=traffic,
+        shadows=shadows,
     )
     return app
 
@@ -118,9 +124,12 @@ async def running(service: Service, poll_seconds: float) -> AsyncIterator[None]:
     logs.start(service.settings.log_level)
     await anyio.to_thread.run_sync(open_store, service)
     await anyio.to_thread.run_sync(service.champions.refresh)
+    await anyio.to_thread.run_sync(service.shadows.challengers.refresh)
     service.traffic.begin()
     followers = []
-    for followed in (service.champions, service.indexes, service.traffic):
+    shadows = service.shadows
+    every = (service.champions, service.indexes, service.traffic, shadows.challengers, shadows)
+    for followed in every:
         followers.append(asyncio.create_task(followed.follow(poll_seconds)))
         followers[-1].add_done_callback(followed.say_stopped)
     try:

@@ -62,6 +62,10 @@ class Batcher(Generic[Said]):
         self._seconds = 0.0  # that a ticket takes, by what the last batches took
         self._working: asyncio.Task[None] | None = None
 
+    def is_busy(self) -> bool:
+        """Whether a batch is being read, or waits."""
+        return self._n_waiting > 0
+
     def admit(self, n_tickets: int = 1) -> None:
         """Problem 429 where `n_tickets` more would wait too long.
 

@@ -17,6 +17,7 @@ from api.problems import Problem, invalid, request_id_of
 from api.responses import JsonResponse
 from api.scoring import count, scored_by
 from api.service import DeskName, Served, Service, Version, model_for
+from api.shadow import TicketName
 from api.similar import COSTS, Similar, check_may_read
 from models.promise import Promise, State
 from models.triage import Triage
@@ -119,13 +120,15 @@ async def score(
     )
     columns = columns_of(tickets, champion.triage, prefix)
     service.batcher.admit(len(tickets))
+    names = [TicketName(None, ticket.external_id) for ticket in tickets]
     if explain is None and similar is None:
-        results = await scored_by(service, champion, columns)
+        results = await scored_by(service, champion, columns, names)
     else:
         results = await anyio.to_thread.run_sync(
             answered, service, champion, columns, explain, similar, limiter=service.scoring
         )
         count(service, champion, results)
+        service.shadows.offer(champion, columns, results, names)
     return JsonResponse(
         {
             "request_id": request_id_of(request),

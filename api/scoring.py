@@ -5,14 +5,19 @@ from collections.abc import Mapping, Sequence
 from api.answers import Scored
 from api.champion import Champion
 from api.service import Service
+from api.shadow import TicketName
 
 
 async def scored_by(
-    service: Service, champion: Champion, columns: Mapping[str, Sequence[str]]
+    service: Service,
+    champion: Champion,
+    columns: Mapping[str, Sequence[str]],
+    names: Sequence[TicketName] | None = None,
 ) -> list[Scored]:
-    """What is said of each ticket, in their order."""
+    """What is said of each ticket, in their order; `names` are those of the tickets."""
     found = await service.batcher.score(champion, columns)
     count(service, champion, found)
+    service.shadows.offer(champion, columns, found, names)
     return found
 
 

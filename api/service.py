@@ -19,6 +19,7 @@ from api.opened import OpenStore
 from api.problems import Problem
 from api.rates import Buckets
 from api.samples import Samples
+from api.shadow import Shadows
 from api.traffic import Traffic
 from data.settings import Settings
 
@@ -51,6 +52,7 @@ class Service:
     batcher: Batcher[Any]
     keys: KnownKeys
     traffic: Traffic
+    shadows: Shadows
     now: Clock = utc_now
     scoring: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(os.cpu_count() or 1))
     decoding: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))

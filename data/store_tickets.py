@@ -28,7 +28,12 @@ from data.ticket_texts import Key, key_of
 
 PAGE_ROWS = 2000  # what `tickets()` holds in memory at a time
 TICKET_KEY = ("desk", "source", "external_id")
-SAID = (tables.predictions, tables.feedback, tables.alert_tickets)  # what is of a ticket
+SAID = (
+    tables.predictions,
+    tables.shadows,
+    tables.feedback,
+    tables.alert_tickets,
+)  # what is of a ticket
 TEXTS = ("title", "body", "resolution")
 
 

@@ -389,7 +389,13 @@ class TestOperation:
         store.put_predictions([a_prediction(1), a_prediction(2)])
         store.put_feedback([a_correction(1), a_correction(1, given_by="bob")])
         gone = store.erase_ticket("it", "file", "T1")
-        assert gone == {"predictions": 1, "feedback": 2, "alert_tickets": 0, "tickets": 1}
+        assert gone == {
+            "predictions": 1,
+            "shadows": 0,
+            "feedback": 2,
+            "alert_tickets": 0,
+            "tickets": 1,
+        }
         assert sum(store.erase_ticket("it", "file", "T1").values()) == 0
         assert [ticket.external_id for ticket in store.tickets("it")] == ["T2"]
         assert store.predictions("it", "file", "T2") == [a_prediction(2)]
@@ -401,7 +407,13 @@ class TestOperation:
         store.put_predictions([a_prediction(number) for number in (1, 2, 3)])
         store.put_feedback([a_correction(2)])
         gone = store.erase_requester("it", "ada")
-        assert gone == {"predictions": 2, "feedback": 1, "alert_tickets": 0, "tickets": 2}
+        assert gone == {
+            "predictions": 2,
+            "shadows": 0,
+            "feedback": 1,
+            "alert_tickets": 0,
+            "tickets": 2,
+        }
         assert store.counts("it")["predictions"] == 1
         assert store.counts("hr")["tickets"] == 1
 
@@ -417,7 +429,7 @@ class TestOperation:
         of_alerts = {"traces": 1, "alert_evidence": 1, "alerts": 1}
         counts = {"predictions": 2, "feedback": 1, "tickets": 1, "maintenance": 0}
         counts |= {"service_changes": 0, "incident_alerts": 0, "detected_incidents": 0}
-        counts |= {"alert_tickets": 0}
+        counts |= {"alert_tickets": 0, "shadows": 0}
         assert gone == counts | of_alerts
         assert (store.evidence("a"), store.evidence("b")) == (None, b"kept")
         assert {alert.id for alert in store.alerts()} == {"b", "c"}
