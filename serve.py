@@ -140,6 +140,7 @@ async def running(service: Service, poll_seconds: float) -> AsyncIterator[None]:
         for following in followers:
             following.cancel()
         await asyncio.wait(followers)
+        await anyio.to_thread.run_sync(service.shadows.close)
         await anyio.to_thread.run_sync(service.traffic.close)
         service.store.close()
     for following in followers:

@@ -18,6 +18,7 @@ from api.responses import JsonResponse
 from api.scoring import count, scored_by
 from api.service import DeskName, Served, Service, Version, model_for
 from api.shadow import TicketName
+from api.shadow_text import ChallengerOut, challenger_of
 from api.similar import COSTS, Similar, check_may_read
 from models.promise import Promise, State
 from models.triage import Triage
@@ -64,6 +65,7 @@ class ServedOut(ModelOut):
     targets: dict[str, list[str]]
     states: dict[str, list[StateOut]]
     fault: str | None
+    challenger: ChallengerOut | None
 
 
 class ModelsOut(BaseModel):
@@ -169,6 +171,7 @@ def served_models(service: Service, caller: Caller) -> list[ServedOut]:
             targets={name: list(map(str, c)) for name, c in champion.triage.classes.items()},
             states={name: states_of(p) for name, p in champion.triage.promises.items()},
             fault=faults.get(champion.name),
+            challenger=challenger_of(service, champion.desk),
         )
         for champion in service.champions.all()
         if caller.sees(champion.desk)

@@ -8,6 +8,7 @@ holds the interpreter's lock, it would hold up every answer.
 
 import asyncio
 import logging
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -96,6 +97,7 @@ class Shadows(Following):
         self._n_characters = 0
         self._n_read = 0
         self._came = asyncio.Event()
+        self._reading = threading.Lock()
         self._limiter = CapacityLimiter(1)  # none of the threads that requests are given
 
     def offer(
@@ -172,7 +174,7 @@ class Shadows(Following):
         self._n_read += 1
         work = anyio.to_thread.run_sync(
             self._read, seen, self._n_read % TIMED == 1,
-            abandon_on_cancel=True, limiter=self._limiter,
+            limiter=self._limiter,
         )  # fmt: skip
         (told,) = await asyncio.gather(work, return_exceptions=True)
         if isinstance(told, Exception):
@@ -183,7 +185,16 @@ class Shadows(Following):
         else:
             self._add(told)
 
+    def close(self) -> None:
+        """Wait for the ticket that is being read, once `follow` has been cancelled."""
+        with self._reading:
+            pass
+
     def _read(self, seen: Seen, timed: bool) -> Counter[Key]:
+        with self._reading:
+            return self._compared(seen, timed)
+
+    def _compared(self, seen: Seen, timed: bool) -> Counter[Key]:
         assert seen.standing.model
         columns = {column: [text] for column, text in seen.texts.items()}
         theirs, seconds = timed_of(self._reader, seen.standing.model, columns)
@@ -220,8 +231,10 @@ class Shadows(Following):
 def key_of(desk: str, texts: Mapping[str, str], name: TicketName) -> str:
     r"""What tells a ticket from others: its id, else all its texts.
 
-    >>> key_of("it", {"title": "vpn"}, TicketName("api", "T1")), key_of("it", {"title": "vpn"}, TicketName())
-    ('it\x00id\x00T1', 'it\x00texts\x00title\x00vpn')
+    >>> key_of("it", {"title": "vpn"}, TicketName("api", "T1"))
+    'it\x00id\x00T1'
+    >>> key_of("it", {"title": "vpn"}, TicketName())
+    'it\x00texts\x00title\x00vpn'
     """
     if name.external_id is not None:
         return "\0".join((desk, "id", name.external_id))

@@ -8,7 +8,7 @@ Counts are a mapping as in `models.traffic`, by desk, champion and challenger: (
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from scipy.stats import binomtest, norm
@@ -177,10 +177,10 @@ def verdict(found: Paired, p: float) -> str:
     return "the challenger is better" if found.lead > 0 else "the champion is better"
 
 
-def differences(pairs: Iterator[tuple[str | None, str | None]], most: int) -> list[tuple[str, int]]:
+def differences(pairs: Iterable[tuple[str | None, str | None]], most: int) -> list[tuple[str, int]]:
     """Where two said other labels, the commonest first.
 
-    >>> differences(iter([("net", "print"), ("net", None), ("net", "print")]), 2)
+    >>> differences([("net", "print"), ("net", None), ("net", "print")], 2)
     [('net → print', 2), ('net → nothing', 1)]
     """
     told = Counter(
