@@ -15,9 +15,9 @@ from api.fields import Fields, trimmed
 from api.limits import json_body
 from api.problems import Problem, invalid, request_id_of
 from api.responses import JsonResponse
-from api.scoring import count, scored_by
+from api.scoring import note, scored_by
 from api.service import DeskName, Served, Service, Version, model_for
-from api.shadow import TicketName
+from api.shadow import Answered, TicketName
 from api.shadow_text import ChallengerOut, challenger_of
 from api.similar import COSTS, Similar, check_may_read
 from models.promise import Promise, State
@@ -129,8 +129,7 @@ async def score(
         results = await anyio.to_thread.run_sync(
             answered, service, champion, columns, explain, similar, limiter=service.scoring
         )
-        count(service, champion, results)
-        service.shadows.offer(champion, columns, results, names)
+        note(service, Answered(champion, columns, results, names))
     return JsonResponse(
         {
             "request_id": request_id_of(request),

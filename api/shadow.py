@@ -41,12 +41,23 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("forewarn.shadow")
 
+Read = Callable[[Champion, Mapping[str, Sequence[str]]], "list[Scored]"]
+
 
 class TicketName(NamedTuple):
     """A ticket's identity, as far as it is known. Only one in the store has a `source`."""
 
     source: str | None = None
     external_id: str | None = None
+
+
+class Answered(NamedTuple):
+    """Tickets that a champion has scored; `names` are theirs, None where nobody knows them."""
+
+    champion: Champion
+    columns: Mapping[str, Sequence[str]]
+    found: Sequence["Scored"]
+    names: Sequence[TicketName] | None = None
 
 
 class Seen(NamedTuple):
@@ -67,8 +78,32 @@ class Seen(NamedTuple):
         return sum(map(len, self.texts.values()))
 
 
-Read = Callable[[Champion, Mapping[str, Sequence[str]]], list["Scored"]]
-HELD: ContextVar[list[Seen] | None] = ContextVar("held", default=None)
+class Waiting:
+    """A queue that ends somewhere."""
+
+    def __init__(self) -> None:
+        self._seen: deque[Seen] = deque()
+        self._n_characters = 0
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    def add(self, seen: Seen) -> bool:
+        """Whether there is room for it: it stands at the end then."""
+        n = self._n_characters + seen.n_characters
+        if len(self._seen) >= MOST_WAITING or n > MOST_CHARACTERS:
+            return False
+        self._seen.append(seen)
+        self._n_characters = n
+        return True
+
+    def next(self) -> Seen:
+        seen = self._seen.popleft()
+        self._n_characters -= seen.n_characters
+        return seen
+
+
+HELD: ContextVar[Waiting | None] = ContextVar("held", default=None)
 """What is drawn of the request that is being answered."""
 
 
@@ -93,46 +128,35 @@ class Shadows(Following):
         self._traffic = traffic
         self._is_busy = is_busy
         self._now = now
-        self._waiting: deque[Seen] = deque()
-        self._n_characters = 0
+        self._waiting = Waiting()
         self._n_read = 0
         self._came = asyncio.Event()
         self._reading = threading.Lock()
         self._limiter = CapacityLimiter(1)  # none of the threads that requests are given
 
-    def offer(
-        self,
-        champion: Champion,
-        columns: Mapping[str, Sequence[str]],
-        found: Sequence["Scored"],
-        names: Sequence[TicketName] | None = None,
-    ) -> None:
+    def offer(self, answered: Answered) -> None:
         """Note those of these tickets that are drawn, until their request is answered."""
+        champion, columns, found, names = answered
         standing = self.challengers.get(champion.desk)
         if standing is None or standing.named.version == champion.version:
             return
-        held = HELD.get()
         for row, one in enumerate(found):
             texts = {column: given[row] for column, given in columns.items()}
             name = names[row] if names else TicketName()
             if is_drawn(key_of(champion.desk, texts, name), standing.named.share):
-                seen = Seen(champion, standing, texts, one, name)
-                if held is None:
-                    self._queue(seen)
-                else:
-                    held.append(seen)
+                self._note(Seen(champion, standing, texts, one, name))
 
     @contextmanager
     def after_the_answer(self) -> Iterator[None]:
         """What is drawn in the block waits for its end."""
-        held: list[Seen] = []
+        held = Waiting()
         token = HELD.set(held)
         try:
             yield
         finally:
             HELD.reset(token)
-            for seen in held:
-                self._queue(seen)
+            while held:
+                self._queue(held.next())
 
     async def follow(self, poll_seconds: float = POLL_SECONDS) -> None:
         """Score what waits, for ever."""
@@ -144,27 +168,26 @@ class Shadows(Following):
             while self._is_busy():
                 await anyio.sleep(BUSY_SECONDS)
             began = time.perf_counter()
-            await self._score(self._next())
+            await self._score(self._waiting.next())
             await anyio.sleep(RESTS * (time.perf_counter() - began))
 
+    def _note(self, seen: Seen) -> None:
+        held = HELD.get()
+        if held is None:
+            self._queue(seen)
+        elif not held.add(seen):
+            self._leave(seen, "full")
+
     def _queue(self, seen: Seen) -> None:
-        n = self._n_characters + seen.n_characters
         reads = seen.standing.model and seen.standing.model.triage.features.columns
         if reads is None:
             self._leave(seen, "unloaded")
         elif not set(reads) <= seen.texts.keys():
             self._leave(seen, "other texts")
-        elif len(self._waiting) >= MOST_WAITING or n > MOST_CHARACTERS:
+        elif not self._waiting.add(seen):
             self._leave(seen, "full")
         else:
-            self._waiting.append(seen)
-            self._n_characters = n
             self._came.set()
-
-    def _next(self) -> Seen:
-        seen = self._waiting.popleft()
-        self._n_characters -= seen.n_characters
-        return seen
 
     async def _score(self, seen: Seen) -> None:
         """Whatever a challenger does, it is counted and the next ticket comes."""
@@ -173,7 +196,7 @@ class Shadows(Following):
             return
         self._n_read += 1
         work = anyio.to_thread.run_sync(
-            self._read, seen, self._n_read % TIMED == 1,
+            self._read, seen, self._n_read % TIMED == 0,
             limiter=self._limiter,
         )  # fmt: skip
         (told,) = await asyncio.gather(work, return_exceptions=True)

@@ -1,12 +1,13 @@
 """What challengers did, as Prometheus reads it and as GET /v1/models tells it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 from pydantic import BaseModel
 
 from api.challengers import Standing
+from api.champion import PREFIX
 from api.metrics_text import Labels, headed, line
 from api.service import Service
 from models.shadow import beside
@@ -57,23 +58,21 @@ def shadow_text(service: Service, sees: Callable[[str], bool]) -> str:
     """The shadow's part of /metrics, of the desks that one `sees`."""
     counts = {k: n for k, n in service.shadows.counts.copy().items() if sees(k[1])}
     standing = [one for one in service.shadows.challengers.all() if sees(desk_of(one))]
-    blocks = {
+    blocks: dict[str, list[tuple[Labels, float]]] = {
         "forewarn_shadow_share": [(labels_of(one), one.named.share) for one in standing],
         "forewarn_shadow_loaded": [(labels_of(one), int(bool(one.model))) for one in standing],
         "forewarn_shadow_tickets_total": list(scored(counts)),
         "forewarn_shadow_answers_total": list(answers(counts)),
         "forewarn_shadow_dropped_total": list(dropped(counts)),
     }
-    rows = (
-        row
-        for name, some in blocks.items()
-        for row in headed(name, [line(name, labels, n) for labels, n in some])
-    )
+    rows: list[str] = []
+    for name, some in blocks.items():
+        rows += headed(name, [line(name, labels, n) for labels, n in some])
     return "".join(f"{row}\n" for row in rows)
 
 
 def desk_of(one: Standing) -> str:
-    return one.named.name.partition("-")[2]
+    return one.named.name.removeprefix(PREFIX)
 
 
 def labels_of(one: Standing) -> Labels:
@@ -85,17 +84,17 @@ def at(key: Key) -> dict[str, str | int]:
     return {"desk": key[1], "champion": key[2], "version": key[3]}
 
 
-def scored(counts: dict[Key, float]) -> Iterator[tuple[Labels, float]]:
+def scored(counts: Mapping[Key, float]) -> Iterator[tuple[Labels, float]]:
     return ((at(k), int(n)) for k, n in sorted(counts.items()) if k[0] == "shadow_tickets")
 
 
-def dropped(counts: dict[Key, float]) -> Iterator[tuple[Labels, float]]:
+def dropped(counts: Mapping[Key, float]) -> Iterator[tuple[Labels, float]]:
     for key, n in sorted(counts.items()):
         if key[0] == "shadow_left":
             yield at(key) | {"reason": key[4].replace(" ", "_")}, int(n)
 
 
-def answers(counts: dict[Key, float]) -> Iterator[tuple[Labels, float]]:
+def answers(counts: Mapping[Key, float]) -> Iterator[tuple[Labels, float]]:
     for one in beside(counts):
         told = {"desk": one.desk, "champion": one.champion, "version": one.challenger}
         for label, n in (("same", one.n_same), ("other", one.n - one.n_same)):

@@ -75,8 +75,8 @@ def check_comparable(champion: Triage, challenger: Triage) -> None:
     if not set(champion.targets) & set(challenger.targets):
         theirs, ours = (", ".join(one.targets) for one in (challenger, champion))
         raise ValueError(f"it tells {theirs}, the champion {ours}: there is nothing to compare")
-    ours, theirs = set(champion.features.columns), set(challenger.features.columns)
-    if more := sorted(theirs - ours):
+    more = sorted(set(challenger.features.columns) - set(champion.features.columns))
+    if more:
         raise ValueError(
             f"it reads {', '.join(more)}, which the champion is not given, and would be scored "
             "without; compare the two on stored tickets: `forewarn models compare`"

@@ -137,8 +137,8 @@ def test_stored_tickets_keep_what_both_said_and_others_leave_counts_alone(home, 
     name_challenger(home, contrary)
     with Asked(home) as asked:
         (said,) = json.loads(asked.post("/v1/tickets", TICKETS[0]))["results"]
-        asked.post("/v1/tickets/score", TICKETS[1])
-        asked.wait_for(2)
+        asked.post("/v1/tickets/score", TICKETS[1:8])
+        asked.wait_for(8)
         metrics = asked.client.get("/metrics").text
     (one,) = stored(home)
     ours = said["targets"]["group"]
@@ -148,13 +148,25 @@ def test_stored_tickets_keep_what_both_said_and_others_leave_counts_alone(home, 
     assert (one.external_id, one.champion, one.challenger) == ("T0", "1", "2")
     assert (one.label, one.their_label) == ("net", "print")
     versions = 'desk="default",champion="1",version="2"'
-    assert f"forewarn_shadow_tickets_total{{{versions}}} 2" in metrics
-    assert f'answers_total{{{versions},target="group",label="other"}} 2' in metrics
+    assert f"forewarn_shadow_tickets_total{{{versions}}} 8" in metrics
+    assert f'answers_total{{{versions},target="group",label="other"}} 8' in metrics
     with workspace(Settings(home=home)) as place:
         assert len(place.store.predictions("default", "api", "T0")) == 1
         found = comparing.compared(place)
     (row,) = found.seen
-    assert (row.n, row.n_same, found.cost.n) == (2, 0, 1)
+    assert (row.n, row.n_same, found.cost.n) == (8, 0, 1)
+
+
+def test_a_request_for_a_version_of_its_own_has_no_shadow(home, contrary, model):
+    promote(home, model, "3")
+    name_challenger(home, contrary)
+    with Asked(home) as asked:
+        asked.client.headers["X-Model-Version"] = "1"
+        asked.post("/v1/tickets/score", TICKETS)
+        del asked.client.headers["X-Model-Version"]
+        asked.post("/v1/tickets/score", TICKETS[:1])
+        asked.wait_for(1)
+        assert asked.service.shadows.counts["shadow_tickets", "default", "3", "2"] == 1
 
 
 def test_what_was_erased_meanwhile_is_not_kept(store):
@@ -271,17 +283,17 @@ class TestPointer:
         assert len(stored(home)) == 1
 
 
-def put_pairs(place, pairs):
+def put_pairs(store, pairs):
     """A ticket each: the champion's label, the challenger's, and what people say it is."""
     for number, (ours, theirs, truth) in enumerate(pairs):
         key = ("default", "api", f"J{number}")
-        place.store.put_tickets([Ticket(*key, NOW, labels={"group": "net"} if not number else {})])
-        place.store.put_shadows(
+        store.put_tickets([Ticket(*key, NOW, labels={"group": "net"} if not number else {})])
+        store.put_shadows(
             [Shadow(*key, "group", "1", "2", ours, 0.9, "auto", theirs, 0.9,
                     "auto" if theirs else "abstain", NOW)]
         )  # fmt: skip
         if truth:
-            place.store.put_feedback(
+            store.put_feedback(
                 [
                     Feedback(*key, "group", truth, NOW, "ann"),
                     Feedback(*key, "group", "nonsense", NOW - timedelta(hours=1), "bob"),
@@ -289,7 +301,7 @@ def put_pairs(place, pairs):
             )
 
 
-def test_who_was_right_is_counted_on_exactly_the_judged_tickets(home):
+def test_who_was_right_is_counted_on_exactly_the_judged_tickets(store):
     pairs = [
         ("net", "net", None),  # the desk's own label says net: both right
         ("net", "print", "print"),
@@ -298,23 +310,23 @@ def test_who_was_right_is_counted_on_exactly_the_judged_tickets(home):
         ("net", "print", "disk"),
         ("net", "print", None),  # nobody has judged it
     ]
-    with workspace(Settings(home=home)) as place:
-        put_pairs(place, pairs)
-        found = comparing.compared(place)
-    assert found.pair == Pair("1", "2")
-    right = comparing.right(found.judged["group"])
+    put_pairs(store, pairs)
+    assert store.last_shadow("default") == Pair("1", "2")
+    assert store.last_shadow("hr") is None
+    judged = store.shadows("default", Pair("1", "2"))
+    right = comparing.right(judged)
     assert right[:5] == (5, 2, 3, 1, 2)
     assert right.lead == pytest.approx(0.2)
     assert right.p == 1.0
-    assert comparing.alone_rows(found.judged) == [["group", "5", "3", "4", "1"]]
-    ((*_, said),) = comparing.heard_rows(found.judged)
+    assert comparing.alone_rows({"group": judged}) == [["group", "5", "3", "4", "1"]]
+    ((*_, said),) = comparing.heard_rows({"group": judged})
     assert said == "too early to tell: 5 judged, 50 wanted"
-    assert comparing.otherwise(found.judged["group"]) == [("net → print", 4), ("net → nothing", 1)]
+    assert comparing.otherwise(judged) == [("net → print", 4), ("net → nothing", 1)]
 
 
 def test_a_lead_beyond_luck_is_told(home):
     with workspace(Settings(home=home)) as place:
-        put_pairs(place, [("net", "print", "print")] * 20 + [("net", "net", "net")] * 40)
+        put_pairs(place.store, [("net", "print", "print")] * 20 + [("net", "net", "net")] * 40)
         ((*_, said),) = comparing.heard_rows(comparing.compared(place).judged)
     assert said == "the challenger is better"
 
