@@ -35,6 +35,7 @@ from api import (
 )
 from api.answers import answered_plainly, answered_soon
 from api.batching import Batcher
+from api.challengers import Challengers
 from api.champion import POLL_SECONDS, Champions
 from api.guard import Guard
 from api.indexes import Indexes
@@ -45,6 +46,7 @@ from api.ongoing import Incidents
 from api.opened import UNREACHABLE, OpenStore
 from api.samples import Samples
 from api.service import Clock, Service, utc_now
+from api.shadow import Shadows
 from api.shedding import Shed
 from api.traffic import Traffic
 from data.settings import Settings
@@ -64,8 +66,22 @@ def create_app(
     samples = Samples(store, settings.home / "history", figures)
     batcher = Batcher(answered_plainly, answered_soon, settings.max_wait_seconds)
     keys, traffic, ongoing = KnownKeys(store), Traffic(store, now), Incidents(store)
+    shadows = Shadows(
+        Challengers(settings.home), answered_plainly, store, traffic, batcher.is_busy, now
+    )
     service = Service(
-        settings, store, champions, indexes, figures, samples, batcher, keys, traffic, ongoing, now
+        settings,
+        store,
+        champions,
+        indexes,
+        figures,
+        samples,
+        batcher,
+        keys,
+        traffic,
+        ongoing,
+        shadows,
+        now,
     )
     app = FastAPI(
         title="Forewarn",
@@ -119,6 +135,7 @@ def create_app(
         open_loopback=settings.open_loopback,
         figures=service.figures,
         traffic=traffic,
+        shadows=shadows,
     )
     return app
 
@@ -129,9 +146,19 @@ async def running(service: Service, poll_seconds: float) -> AsyncIterator[None]:
     logs.start(service.settings.log_level)
     await anyio.to_thread.run_sync(open_store, service)
     await anyio.to_thread.run_sync(service.champions.refresh)
+    await anyio.to_thread.run_sync(service.shadows.challengers.refresh)
     service.traffic.begin()
     followers = []
-    for followed in (service.champions, service.indexes, service.traffic, service.incidents):
+    shadows = service.shadows
+    every = (
+        service.champions,
+        service.indexes,
+        service.traffic,
+        service.incidents,
+        shadows.challengers,
+        shadows,
+    )
+    for followed in every:
         followers.append(asyncio.create_task(followed.follow(poll_seconds)))
         followers[-1].add_done_callback(followed.say_stopped)
     try:
@@ -142,6 +169,7 @@ async def running(service: Service, poll_seconds: float) -> AsyncIterator[None]:
         for following in followers:
             following.cancel()
         await asyncio.wait(followers)
+        await anyio.to_thread.run_sync(service.shadows.close)
         await anyio.to_thread.run_sync(service.traffic.close)
         service.store.close()
     for following in followers:

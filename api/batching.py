@@ -64,6 +64,10 @@ class Batcher(Generic[Said]):
         self._working: asyncio.Task[None] | None = None
         self._reading = anyio.CapacityLimiter(1)  # not held up by those who wait for the store
 
+    def is_busy(self) -> bool:
+        """Whether a batch is being read, or waits."""
+        return self._n_waiting > 0
+
     def admit(self, n_tickets: int = 1) -> None:
         """Problem 429 where `n_tickets` more would wait too long.
 

@@ -20,6 +20,7 @@ from api.native import TicketIn, result_of
 from api.problems import Problem, request_id_of, where
 from api.scoring import scored_by
 from api.service import DeskName, Served, Service, Version, model_for
+from api.shadow import TicketName
 
 PATH = "/v1/tickets/score:batch"
 LINES = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines")
@@ -98,7 +99,8 @@ async def scored_lines(
     rows = [ticket.model_dump() for ticket in tickets]
     names = champion.triage.features.columns
     columns = {name: [row.get(name) or "" for row in rows] for name in names}
-    return await scored_by(service, champion, columns)
+    names = [TicketName(None, ticket.external_id) for ticket in tickets]
+    return await scored_by(service, champion, columns, names)
 
 
 def next_lines(body: IO[bytes]) -> list[bytes]:

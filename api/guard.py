@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.metrics_text import Figures
 from api.problems import Problem, answer
+from api.shadow import Shadows
 from api.traffic import Traffic
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -47,12 +48,14 @@ class Guard:
         open_loopback: bool,
         figures: Figures,
         traffic: Traffic,
+        shadows: Shadows,
     ) -> None:
         self.app = app
         self.hosts = hosts
         self.open_loopback = open_loopback
         self.figures = figures
         self.traffic = traffic
+        self.shadows = shadows
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -64,7 +67,8 @@ class Guard:
         scope["state"]["is_open"] = self.open_loopback and is_loopback(scope, headers)
         app = answer(Request(scope), fault) if fault else self.app
         try:
-            await app(scope, receive, answered.send)
+            with self.shadows.after_the_answer():
+                await app(scope, receive, answered.send)
         finally:
             seconds = time.perf_counter() - started
             method = scope["method"] if scope["method"] in METHODS else "other"

@@ -12,6 +12,7 @@ from api.opened import UNREACHABLE
 from api.problems import Problem
 from api.readings import readings_text
 from api.service import NO_MODEL, Served, Service
+from api.shadow_text import shadow_text
 
 router = APIRouter(tags=["health"])
 
@@ -41,6 +42,7 @@ def metrics(service: Served, caller: Reader) -> PlainTextResponse:
         {champion.name: True for champion in mine} | faults,
         caller.sees,
     )
+    text += shadow_text(service, caller.sees)
     if caller.sees(service.settings.desk):
         text += deliveries_text(service) + readings_text(service)
     return PlainTextResponse(text, media_type="text/plain; version=0.0.4; charset=utf-8")

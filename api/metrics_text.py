@@ -17,6 +17,11 @@ HELP = {
     "forewarn_metric_samples_dropped_total": ("counter", "Samples left out, by reason."),
     "forewarn_metric_samples_last_received_timestamp_seconds": ("gauge", "When samples came last."),
     "forewarn_model_info": ("gauge", "The model served for a desk; always 1."),
+    "forewarn_shadow_share": ("gauge", "The share of tickets that a challenger scores too."),
+    "forewarn_shadow_loaded": ("gauge", "1 when the named challenger scores, 0 when it cannot."),
+    "forewarn_shadow_tickets_total": ("counter", "Tickets scored by a challenger, too."),
+    "forewarn_shadow_answers_total": ("counter", "Its answers: the champion's label, or another."),
+    "forewarn_shadow_dropped_total": ("counter", "Drawn tickets that it did not score, by reason."),
     "forewarn_deliveries_waiting": (
         "gauge",
         "Alerts, a desk's tickets, of which it has yet to hear.",

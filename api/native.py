@@ -17,8 +17,10 @@ from api.named_desk import IN_PATH, desk_meant, under_desk
 from api.ongoing import Ongoing, incident_field
 from api.problems import Problem, invalid, request_id_of
 from api.responses import JsonResponse
-from api.scoring import count, scored_by
+from api.scoring import note, scored_by
 from api.service import AskedDesk, DeskPath, Served, Service, Version, model_for
+from api.shadow import Answered, TicketName
+from api.shadow_text import ChallengerOut, challenger_of
 from api.similar import COSTS, Similar, check_may_read
 from models.promise import Promise, State
 from models.triage import Triage
@@ -68,6 +70,7 @@ class ServedOut(ModelOut):
     targets: dict[str, list[str]]
     states: dict[str, list[StateOut]]
     fault: str | None
+    challenger: ChallengerOut | None
 
 
 class ModelsOut(BaseModel):
@@ -126,13 +129,14 @@ async def score(
     )
     columns = columns_of(tickets, champion.triage, prefix)
     service.batcher.admit(len(tickets))
+    names = [TicketName(None, ticket.external_id) for ticket in tickets]
     if explain is None and similar is None:
-        results = await scored_by(service, champion, columns)
+        results = await scored_by(service, champion, columns, names)
     else:
         results = await anyio.to_thread.run_sync(
             answered, service, champion, columns, explain, similar, limiter=service.scoring
         )
-        count(service, champion, results)
+        note(service, Answered(champion, columns, results, names))
     going_on = service.incidents.for_tickets(caller, desk)
     return JsonResponse(
         {
@@ -187,6 +191,7 @@ def served_models(service: Service, caller: Caller) -> list[ServedOut]:
             targets={name: list(map(str, c)) for name, c in champion.triage.classes.items()},
             states={name: states_of(p) for name, p in champion.triage.promises.items()},
             fault=faults.get(champion.name),
+            challenger=challenger_of(service, champion.desk),
         )
         for champion in service.champions.all()
         if caller.sees(champion.desk)

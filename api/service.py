@@ -20,6 +20,7 @@ from api.opened import OpenStore
 from api.problems import Problem
 from api.rates import Buckets
 from api.samples import Samples
+from api.shadow import Shadows
 from api.traffic import Traffic
 from data.settings import Settings
 
@@ -62,6 +63,7 @@ class Service:
     keys: KnownKeys
     traffic: Traffic
     incidents: Incidents
+    shadows: Shadows
     now: Clock = utc_now
     scoring: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(os.cpu_count() or 1))
     asking: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(ASKING))

@@ -20,6 +20,7 @@ from api.problems import request_id_of
 from api.responses import JsonResponse
 from api.scoring import scored_by
 from api.service import AskedDesk, Served, Service
+from api.shadow import TicketName
 from data.attributes import MOST, fault_of
 from data.masking import pseudonym
 from data.records import Prediction, Ticket
@@ -251,7 +252,8 @@ async def said_of(
     if champion is None or not tickets:
         return champion, [{} for _ in tickets]
     columns = fields_of(tickets, champion.triage.features.columns)
-    found = await scored_by(service, champion, columns)
+    names = [TicketName(ticket.source, ticket.external_id) for ticket in tickets]
+    found = await scored_by(service, champion, columns, names)
     said = [
         prediction
         for ticket, one in zip(tickets, found, strict=True)

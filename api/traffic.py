@@ -6,7 +6,7 @@ import socket
 import threading
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
@@ -71,6 +71,11 @@ class Traffic(Following):
                     counts["decisions", *at, target, told["decision"]] += 1
                     counts["bins", *at, target, str(bin_of(p))] += 1
                     counts["sure", *at, target] += p
+
+    def add(self, some: Mapping[Key, float]) -> None:
+        """Add counts of tickets that a challenger has scored, or has not."""
+        with self._lock:
+            self._current().update(some)
 
     def count(self, route: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""

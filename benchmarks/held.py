@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from data.history import History
-from data.published import model_root, open_published, pointer
+from data.model_root import model_root
+from data.published import open_published, pointer
 from data.store import Store
 from pipelines.workspace import model_name
 

@@ -516,6 +516,22 @@ def write_desks_back(connection: Connection) -> None:
     meta.create_all(connection, checkfirst=False)
 
 
+def keep_shadows(connection: Connection) -> None:
+    """What a challenger said of a ticket, beside what the champion had answered."""
+    meta = MetaData()
+    Table(
+        "shadows",
+        meta,
+        *_ticket_key(),
+        *(_name(name, key=True) for name in ("target", "champion", "challenger")),
+        *(Column(name, Text) for name in ("label", "their_label")),
+        *(Column(name, Text, nullable=False) for name in ("decision", "their_decision")),
+        *(Column(name, Double, nullable=False) for name in ("probability", "their_probability")),
+        _time("scored_at"),
+    )
+    meta.create_all(connection, checkfirst=False)
+
+
 MIGRATIONS: list[Migration] = [
     create_store_tables,
     create_history_tables,
@@ -538,4 +554,5 @@ MIGRATIONS: list[Migration] = [
     keep_serving,
     keep_answers,
     write_desks_back,
+    keep_shadows,
 ]

@@ -3,29 +3,28 @@
     models/<name>/<version>/...           the model's own files
     models/<name>/<version>/manifest.json name, version, run id and the SHA-256 of each file
     models/<name>/champion.json           the pointer: which version is served, and which were
+    models/<name>/challenger.json         the version that is scored beside it, if there is one
 
 Folder and pointer are written aside, synced and renamed, so that a reader sees the old or the
 new and never half of one. The pointer is written last: it alone says what is served.
 Standard library only, since the endpoint imports this.
 """
 
-import fcntl
 import hashlib
 import json
-import os
-import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-MANIFEST, POINTER, LOCK = "manifest.json", "champion.json", ".lock"
+from data.challenger import Challenger, challenger, forget_challenger, put_challenger
+from data.model_root import check_name, locked, model_root, sync, sync_tree, write
+
+MANIFEST, POINTER = "manifest.json", "champion.json"
 KEPT_VERSIONS = 5
 KEPT_STEPS = 20  # how far back `previous` remembers
-NAME = re.compile(r"\w[\w-]{0,127}")
 
 
 @dataclass(frozen=True)
@@ -65,16 +64,53 @@ def publish(
     root = model_root(home, name)
     check_name("version", version)
     root.mkdir(parents=True, exist_ok=True)
-    with _locked(root):
+    with locked(root):
         now = pointer(home, name)
         line = _line(now, version) if previous is None else previous[-KEPT_STEPS:]
         _put_folder(root, name, version, run_id, folder)
-        if now and (now.version, now.run_id, now.previous) == (version, run_id, line):
-            return now
         new = Pointer(name, version, run_id, datetime.now(UTC), line)
-        _write(root / POINTER, json.dumps(asdict(new), default=datetime.isoformat, indent=1))
-        _prune(root, new)
+        if now and replace(now, published_at=new.published_at) == new:
+            new = now
+        else:
+            write(root / POINTER, json.dumps(asdict(new), default=datetime.isoformat, indent=1))
+        beside = _beside(home, name)
+        if beside and beside.version == version:  # what is served is nobody's shadow
+            forget_challenger(root)
+        if new is not now:
+            _prune(root, new, beside)
     return new
+
+
+def shadow(home: Path, new: Challenger, folder: Path) -> Challenger:
+    """Copy `folder` in as the version that `new` names, and have it scored beside the champion.
+
+    Doing it twice changes nothing. ValueError where that version is the one that is served.
+    """
+    root = model_root(home, new.name)
+    with locked(root):
+        now, beside = pointer(home, new.name), _beside(home, new.name)
+        if now is None or now.version == new.version:
+            served = "none is served yet" if now is None else f"version {now.version} is served"
+            raise ValueError(
+                f"a challenger is held against another version that is served; {served}"
+            )
+        _put_folder(root, new.name, new.version, new.run_id, folder)
+        if beside and replace(beside, since=new.since) == new:
+            return beside
+        put_challenger(root, new)
+        _prune(root, now, new)
+    return new
+
+
+def end_shadow(home: Path, name: str) -> Challenger | None:
+    """Score no challenger from now on; which one it was, None where there was none."""
+    root = model_root(home, name)
+    if not root.is_dir():
+        return None
+    with locked(root):
+        beside = _beside(home, name)
+        forget_challenger(root)
+    return beside
 
 
 def pointer(home: Path, name: str) -> Pointer | None:
@@ -114,29 +150,17 @@ def open_version(home: Path, name: str, version: str) -> PublishedModel:
     return _checked(folder, name, version, None)
 
 
-def model_root(home: Path, name: str) -> Path:
-    """Where the versions of `name` lie.
-
-    >>> model_root(Path("var"), "ticket-it").as_posix()
-    'var/models/ticket-it'
-    >>> model_root(Path("var"), "../it")
-    Traceback (most recent call last):
-    ...
-    ValueError: a model's name wants letters, digits, - and _ only, got '../it'
-    """
-    check_name("name", name)
-    return home / "models" / name
-
-
 def manifest_of(folder: Path) -> dict[str, str]:
     """The SHA-256 of each file under `folder`, by its path there; a link is a ValueError."""
     return {path: _sha256(folder / path) for path in sorted(_files(folder)) if path != MANIFEST}
 
 
-def check_name(what: str, name: str) -> None:
-    """ValueError unless `name` can be a folder's name that leads nowhere else."""
-    if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise ValueError(f"a model's {what} wants letters, digits, - and _ only, got {name!r}")
+def _beside(home: Path, name: str) -> Challenger | None:
+    """The challenger; a damaged pointer to one hinders nobody from writing another."""
+    try:
+        return challenger(home, name)
+    except ValueError:
+        return None
 
 
 def _line(now: Pointer | None, version: str) -> tuple[str, ...]:
@@ -160,10 +184,10 @@ def _put_folder(root: Path, name: str, version: str, run_id: str, folder: Path) 
     for path in wanted["files"]:
         (aside / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(folder / path, aside / path, follow_symlinks=False)
-    _write(aside / MANIFEST, json.dumps(wanted, indent=1))
-    _sync_tree(aside)
+    write(aside / MANIFEST, json.dumps(wanted, indent=1))
+    sync_tree(aside)
     aside.rename(root / version)
-    _sync(root)
+    sync(root)
 
 
 def _is_as_wanted(folder: Path, wanted: dict[str, object]) -> bool:
@@ -228,40 +252,15 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write(path: Path, text: str) -> None:
-    aside = path.with_name(f".{path.name}.new")
-    aside.write_text(text, encoding="utf-8")
-    _sync(aside)
-    aside.replace(path)
-    _sync(path.parent)
+def _prune(root: Path, served: Pointer, beside: Challenger | None) -> None:
+    """Keep the last few versions, the one served, the one before it, and no remains of a kill.
 
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_tree(folder: Path) -> None:
-    for path in (*folder.rglob("*"), folder):
-        _sync(path)
-
-
-@contextmanager
-def _locked(root: Path) -> Iterator[None]:
-    """One publisher a model; the lock falls when its holder ends, however it ends."""
-    with (root / LOCK).open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _prune(root: Path, served: Pointer) -> None:
-    """Keep the last few versions, the one served, the one before it, and no remains of a kill."""
+    The challenger is kept as well, however old it is.
+    """
     versions = [path for path in root.iterdir() if path.is_dir() and path.name[0] != "."]
     versions.sort(key=lambda path: (path / MANIFEST).stat().st_mtime_ns, reverse=True)
     kept = {served.version, *served.previous[-1:]} | {p.name for p in versions[:KEPT_VERSIONS]}
+    kept |= {beside.version} if beside else set()
     for path in root.iterdir():
         if path.is_dir() and path.name not in kept:
             shutil.rmtree(path)

@@ -86,6 +86,29 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
+class Shadow:
+    """What the champion answered on one target of one ticket, and what a challenger would have.
+
+    `champion` and `challenger` are versions. What `their_` begins is the challenger's, and the rest
+    as in `Prediction`.
+    """
+
+    desk: str
+    source: str
+    external_id: str
+    target: str
+    champion: str
+    challenger: str
+    label: str | None
+    probability: float
+    decision: Decision
+    their_label: str | None
+    their_probability: float
+    their_decision: Decision
+    scored_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Isolated:
     """Where a surge comes from: `n` of its `of` tickets have these attributes in common.
 

@@ -20,7 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data.published import check_name, manifest_of
+from data.model_root import check_name
+from data.published import manifest_of
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

@@ -23,6 +23,7 @@ from data.store_maintenance import MaintenanceRows, delete_maintenance
 from data.store_outbox import OutboxRows
 from data.store_replays import ReplayRows
 from data.store_serving import ServingRows
+from data.store_shadows import ShadowRows
 from data.store_tickets import delete_orphans, delete_tickets
 from data.store_updates import UpdateRows, forget_updates
 from data.store_writes import WriteRows
@@ -54,6 +55,7 @@ class Store(
     ServingRows,
     AnswerRows,
     WriteRows,
+    ShadowRows,
 ):
     """All rows of all desks behind one database URL.
 

@@ -42,8 +42,13 @@ from data.ticket_texts import Key, key_of
 
 PAGE_ROWS = 2000  # what `tickets()` holds in memory at a time
 TICKET_KEY = ("desk", "source", "external_id")
-# What is of a ticket.
-SAID = (tables.predictions, tables.feedback, tables.alert_tickets, tables.write_backs)
+SAID = (  # what is of a ticket
+    tables.predictions,
+    tables.shadows,
+    tables.feedback,
+    tables.alert_tickets,
+    tables.write_backs,
+)
 TEXTS = ("title", "body", "resolution")
 
 

@@ -144,6 +144,14 @@ predictions = Table(
     Column("probability", Double),
     Column("scored_at", UtcTime),
 )
+shadows = Table(
+    "shadows",
+    meta,
+    *_key("desk", "source", "external_id", "target", "champion", "challenger"),
+    *_columns(Words, "label", "decision", "their_label", "their_decision"),
+    *_columns(Double, "probability", "their_probability"),
+    Column("scored_at", UtcTime),
+)
 feedback = Table(
     "feedback",
     meta,

@@ -2,7 +2,8 @@
 
 Counts are one flat mapping. Its keys are ("requests",), ("status", "429"), ("took", bucket),
 ("tickets", desk, version, tier), ("decisions", desk, version, target, decision), ("bins", desk,
-version, target, bin) and ("sure", desk, version, target), which is a sum of probabilities.
+version, target, bin) and ("sure", desk, version, target), which is a sum of probabilities. Those of
+challengers are told in `models.shadow`.
 """
 
 import math
@@ -68,8 +69,8 @@ def of_desks(counts: Counts, sees: Callable[[str], bool]) -> dict[Key, float]:
     >>> of_desks({("requests",): 9, ("tickets", "hr", "1", "fast"): 2}, lambda desk: desk == "it")
     {('requests',): 9}
     """
-    by_desk = ("tickets", "decisions", "bins", "sure")
-    return {key: n for key, n in counts.items() if key[0] not in by_desk or sees(key[1])}
+    of_all = ("requests", "status", "took")
+    return {key: n for key, n in counts.items() if key[0] in of_all or sees(key[1])}
 
 
 def versions(counts: Counts) -> list[tuple[str, str]]:

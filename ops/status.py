@@ -1,5 +1,7 @@
 """What is served and what is watched, for whoever wonders why the page is quiet."""
 
+import math
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -7,8 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from models.drift import drifts, said
+from models.shadow import Beside, beside, left
 from models.spoken import spoken
-from models.traffic import of_desks, percent, refused, seconds, summary, total
+from models.traffic import Counts, of_desks, percent, refused, seconds, summary, total
 from ops import views
 from ops.alerts import desks_of, watching
 from ops.office import Office, Visitor, office_of, visitor_of
@@ -47,6 +50,28 @@ def models(office: Office, visitor: Visitor) -> list[dict[str, Any]]:
     ]
 
 
+def shadow(counts: Counts, visitor: Visitor) -> list[dict[str, str]]:
+    """How far challengers agree, a row each; one that could score nothing has a row as well."""
+    told = of_desks(counts, visitor.sees)
+    rows, missed = beside(told), left(told)
+    silent = [
+        Beside(*at, "-", 0, 0, Counter(), Counter())
+        for at in missed
+        if at not in {one[:3] for one in rows}
+    ]
+    return [
+        {
+            "desk": one.desk,
+            "pair": f"{one.challenger} beside {one.champion}",
+            "target": one.target,
+            "tickets": f"{one.n:,}",
+            "same": percent(one.n_same / one.n if one.n else math.nan),
+            "missed": ", ".join(f"{n:,} {why}" for why, n in missed.get(one[:3], {}).items()),
+        }
+        for one in (*rows, *silent)
+    ]
+
+
 def serving(office: Office, visitor: Visitor) -> dict[str, Any]:
     """The last hour of the endpoint, and what the visitor's models said in it."""
     store, now = office.store(), office.now()
@@ -69,4 +94,5 @@ def serving(office: Office, visitor: Visitor) -> dict[str, Any]:
             | {"tickets": f"{one.tickets:,}", "drift": said(one.psi)}
             for one in spoken(counts, moved)
         ],
+        "shadow": shadow(total(one.figures for one in store.serving(now - DAY)), visitor),
     }

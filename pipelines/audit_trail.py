@@ -4,10 +4,12 @@ import os
 import pwd
 from datetime import UTC, datetime
 
+from data.challenger import Challenger
 from data.published import Pointer
 from data.store import Store
 from data.store_audit import COMMAND_LINE
 
+SHADOWED, UNSHADOWED = "challenger named", "challenger ended"
 PROMOTED, FORCED, ROLLED_BACK = "model promoted", "model promoted by force", "model rolled back"
 
 
@@ -16,7 +18,7 @@ def log(store: Store, what: str, desk: str, *subjects: str) -> None:
     store.log(datetime.now(UTC), f"{COMMAND_LINE} ({user()})", what, desk, *subjects)
 
 
-def named(pointer: Pointer) -> str:
+def named(pointer: Pointer | Challenger) -> str:
     return f"{pointer.name} version {pointer.version}"
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from data.challenger import Challenger, challenger
 from data.published import (
     Pointer,
     PublishedModel,
@@ -35,7 +36,7 @@ def promote(
     force: str | None = None,
     tell: Callable[[str], None] = lambda warning: None,
 ) -> Pointer:
-    """Serve a version from now on; by default the @challenger, which is the last one trained.
+    """Serve a version from now on; by default the @challenger: the last one trained or shadowed.
 
     The version is fetched, must load as plain data and pass the gate before anything moves;
     `force`, a reason, lets it through in spite of the gate. What the gate only warns of goes to
@@ -111,17 +112,22 @@ def check_plain(folder: Path) -> Triage:
 
 def rows(registry: "Registry", home: Path, name: str) -> list[list[str]]:
     """A row a version for a table under `COLUMNS`, the newest first."""
-    now = pointer(home, name)
-    return [_row(version, now) for version in registry.versions(name)]
+    now, beside = pointer(home, name), challenger(home, name)
+    return [_row(version, _served(version, now, beside)) for version in registry.versions(name)]
 
 
-def _row(version: "Version", now: Pointer | None) -> list[str]:
-    served = now is not None and now.version == version.number
+def _served(version: "Version", now: Pointer | None, beside: Challenger | None) -> str:
+    if now is not None and now.version == version.number:
+        return "yes"
+    return f"shadow, {beside.share:.0%}" if beside and beside.version == version.number else ""
+
+
+def _row(version: "Version", served: str) -> list[str]:
     return [
         version.number,
         f"{version.created_at:%Y-%m-%d %H:%M}",
         ", ".join(f"@{alias}" for alias in version.aliases),
-        "yes" if served else "",
+        served,
         _figures(version, "accuracy"),
         _figures(version, "ece"),
     ]

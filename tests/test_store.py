@@ -391,6 +391,7 @@ class TestOperation:
         gone = store.erase_ticket("it", "file", "T1")
         assert gone == {
             "predictions": 1,
+            "shadows": 0,
             "feedback": 2,
             "alert_tickets": 0,
             "write_backs": 0,
@@ -409,6 +410,7 @@ class TestOperation:
         gone = store.erase_requester("it", "ada")
         assert gone == {
             "predictions": 2,
+            "shadows": 0,
             "feedback": 1,
             "alert_tickets": 0,
             "write_backs": 0,
@@ -429,7 +431,7 @@ class TestOperation:
         of_alerts = {"traces": 1, "alert_evidence": 1, "alerts": 1}
         counts = {"predictions": 2, "feedback": 1, "tickets": 1, "maintenance": 0}
         counts |= {"service_changes": 0, "incident_alerts": 0, "detected_incidents": 0}
-        counts |= {"alert_tickets": 0, "write_backs": 0}
+        counts |= {"alert_tickets": 0, "write_backs": 0, "shadows": 0}
         assert gone == counts | of_alerts
         assert (store.evidence("a"), store.evidence("b")) == (None, b"kept")
         assert {alert.id for alert in store.alerts()} == {"b", "c"}

@@ -15,7 +15,9 @@ from pipelines.commands.shared import (
     settings_of,
 )
 
-app = typer.Typer(no_args_is_help=True, help="List, promote and roll back the ticket models.")
+app = typer.Typer(
+    no_args_is_help=True, help="List, compare, promote and roll back the ticket models."
+)
 
 Target = Annotated[
     list[str],
@@ -169,7 +171,8 @@ def list_models(context: typer.Context) -> None:
 def promote(
     context: typer.Context,
     version: Annotated[
-        str | None, typer.Argument(help="Which version; the last one trained otherwise.")
+        str | None,
+        typer.Argument(help="Which version; otherwise the last one trained, or in the shadow."),
     ] = None,
     force: Annotated[
         str | None,
@@ -231,6 +234,55 @@ def compare(
         out.print(f"Against it: {reason}", markup=False)
     if not verdict.against:
         out.print(f"Nothing speaks against it: forewarn models promote {number}")
+
+
+@app.command()
+def shadow(
+    context: typer.Context,
+    version: Annotated[
+        str | None,
+        typer.Argument(help="The challenger's version; the comparison is shown without it."),
+    ] = None,
+    share: Annotated[
+        float, typer.Option(help="The share of tickets that it scores too, in (0, 1].")
+    ] = 0.1,
+    stop: Annotated[bool, typer.Option("--stop", help="End it; what it said stays.")] = False,
+) -> None:
+    """Score a challenger on live tickets, and hold it against the champion.
+
+    Nobody sees what it says, and no answer waits for it: a ticket is answered first.
+    Every process draws the same tickets.
+
+    Without VERSION: how often the two agree, who was right where people have judged since, and
+    what each takes. It ends with --stop, or when it is promoted.
+
+    Example: forewarn models shadow 4 --share 0.2
+    """
+    from pipelines import shadow as shadows
+    from pipelines.audit_trail import SHADOWED, UNSHADOWED, log, named
+    from pipelines.console import out
+    from pipelines.workspace import model_name, workspace
+
+    settings = settings_of(context)
+    name = model_name(settings.desk)
+    if stop and version is not None:
+        raise ValueError("--stop ends the one challenger that there is; it wants no VERSION")
+    with workspace(settings) as place:
+        if stop:
+            ended = shadows.stop(settings.home, name)
+            log(place.store, UNSHADOWED, settings.desk, named(ended))
+            out.print(f"{named(ended)} is no longer scored: forewarn models shadow compares it")
+        elif version is not None:
+            new = shadows.start(place.registry(), settings.home, name, version, share)
+            log(place.store, SHADOWED, settings.desk, named(new))
+            out.print(
+                f"{named(new)} is scored on {new.share:.3g} of the tickets; a running endpoint "
+                "takes it within 10 s. The comparison: forewarn models shadow"
+            )
+        elif found := shadows.compared(place):
+            shadows.show(found, name)
+        else:
+            out.print("No challenger has been scored yet: forewarn models shadow VERSION")
 
 
 @app.command()
