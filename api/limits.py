@@ -1,11 +1,11 @@
 """How large a body may be, how long it may take to come, and of which type it is."""
 
+import asyncio
 import math
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import anyio
 import orjson
 from fastapi import Request
 from starlette.datastructures import Headers
@@ -77,11 +77,11 @@ class BodyLimit:
 
         async def counted() -> Message:
             nonlocal n_bytes, deadline, is_whole
-            latest = anyio.current_time() + self.seconds
+            latest = asyncio.get_running_loop().time() + self.seconds
             deadline = latest if bounds.parts else min(deadline, latest)
             try:
                 # Behind its end stands only that the caller has gone, which may be waited for.
-                with anyio.fail_after(None if is_whole else deadline - anyio.current_time()):
+                async with asyncio.timeout_at(None if is_whole else deadline):
                     message = await receive()
             except TimeoutError:
                 raise self._too_slow() from None

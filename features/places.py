@@ -28,11 +28,12 @@ class Places:
         letters_of: Callable[[str], Iterable[str]],
     ) -> None:
         self._words = words
-        self._after: dict[str, dict[str, int]] = {}  # each word's known followers
-        for term, place in words.items():
-            first, blank, second = term.partition(" ")
-            if blank:
-                self._after.setdefault(first, {})[second] = place
+        self._pairs = {
+            (first, second): place
+            for term, place in words.items()
+            for first, blank, second in [term.partition(" ")]
+            if blank
+        }
         n_words = len(words)
 
         def known(word: str) -> np.ndarray:
@@ -49,18 +50,13 @@ class Places:
         `words` (n_tickets,) are read whole and in pairs, `tokens` (n_tickets,) letter by letter.
         """
         parts: list[np.ndarray] = [np.zeros(0, np.int32)]
-        sizes = np.zeros(len(words), np.int64)
-        for row, (whole, spelt) in enumerate(zip(words, tokens, strict=True)):
+        sizes = []
+        for whole, spelt in zip(words, tokens, strict=True):
             own = [np.array(self._whole(whole), np.int32), *map(self._letters, spelt)]
-            sizes[row] = sum(map(len, own))
+            sizes.append(sum(map(len, own)))
             parts += own
-        return np.concatenate(parts), sizes
+        return np.concatenate(parts), np.array(sizes, np.int64)
 
     def _whole(self, words: Sequence[str]) -> list[int]:
-        index, after = self._words, self._after
-        found = [index[word] for word in words if word in index]
-        return found + [
-            after[first][second]
-            for first, second in pairwise(words)
-            if first in after and second in after[first]
-        ]
+        places = [*map(self._words.get, words), *map(self._pairs.get, pairwise(words))]
+        return [place for place in places if place is not None]

@@ -268,15 +268,34 @@ def weighted(places: np.ndarray, sizes: np.ndarray, idf: np.ndarray, n_words: in
     >>> weighted(np.array([0, 1, 0]), np.array([3, 0]), np.ones(2, "f4"), 2).toarray()
     array([[0.861037 , 0.5085423],
            [0.       , 0.       ]], dtype=float32)
+    >>> weighted(np.array([2, 0]), np.array([1, 1]), np.full(3, 9, "f4"), 2).toarray()
+    array([[0., 0., 1.],
+           [1., 0., 0.]], dtype=float32)
     """
-    rows = np.repeat(np.arange(len(sizes)), sizes)
-    keys, counts = np.unique(rows * len(idf) + places, return_counts=True)
-    rows, columns = np.divmod(keys, len(idf))
-    values = (1 + np.log(counts.astype(np.float32))) * idf[columns]
-    parts = 2 * rows + (columns >= n_words)
-    squares = np.bincount(parts, weights=values.astype(float) ** 2)
-    data = (values / np.sqrt(squares)[parts]).astype(np.float32)
-    ends = np.searchsorted(rows, np.arange(len(sizes) + 1))
-    return csr_array(
-        (data, columns.astype(np.int32), ends.astype(np.int32)), shape=(len(sizes), len(idf))
-    )
+    n_tickets, width = len(sizes), len(idf)
+    edges = np.arange(0, n_tickets * width + 1, width).repeat(2)[:-1]
+    edges[1::2] += n_words
+    keys, counts = counted(places + edges[:-1:2].repeat(sizes))
+    bounds, columns = keys.searchsorted(edges), keys % width
+    values = (1 + np.log(counts, dtype=np.float32)) * idf[columns]
+    squares = np.ones(len(values) + 1)  # one more, for the last bound to stand on
+    np.multiply(values, values, out=squares[:-1], dtype=float)
+    lengths = np.sqrt(np.add.reduceat(squares, bounds)[:-1])
+    data = (values / lengths.repeat(bounds[1:] - bounds[:-1])).astype(np.float32)
+    rows = columns.astype(np.int32), bounds[::2].astype(np.int32)
+    return csr_array((data, *rows), shape=(n_tickets, width))
+
+
+def counted(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different numbers among `keys`, ascending, and how often each is there.
+
+    As `np.unique`, in half the time where they are few.
+
+    >>> counted(np.array([3, 1, 3]))
+    (array([1, 3]), array([1, 2]))
+    """
+    ascending = np.sort(keys)
+    firsts = np.ones(len(keys) + 1, dtype=bool)
+    np.not_equal(ascending[1:], ascending[:-1], out=firsts[1:-1])
+    bounds = firsts.nonzero()[0]
+    return ascending[bounds[:-1]], bounds[1:] - bounds[:-1]
