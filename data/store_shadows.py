@@ -7,7 +7,7 @@ has no say.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, exists, func, select
 
 from data import tables
 from data.records import Shadow
@@ -62,7 +62,8 @@ class ShadowRows(Rows):
     def shadows(self, desk: str, pair: Pair) -> list[Judged]:
         """All that two versions said of the same tickets, each with what people say it is.
 
-        That is their last correction, else the label that the desk has on the ticket now.
+        That is their last correction, else the label that the desk has on the ticket now. Where we
+        write into the ticket ourselves no label counts: it may be the champion's own.
         """
         said, ticket, told = SHADOWS.c, tables.tickets.c, tables.feedback.c
         newest = (
@@ -75,9 +76,16 @@ class ShadowRows(Rows):
         )
         last = select(*tables.feedback.c, newest).where(told.desk == desk).subquery()
         same = [said[name] == ticket[name] for name in ("desk", *KEY)]
+        ours = tables.write_backs.c
+        is_written = exists().where(*(said[name] == ours[name] for name in ("desk", *KEY)))
         heard = [said[name] == last.c[name] for name in (*KEY, "target")]
         query = (
-            select(SHADOWS, ticket.labels, last.c.label.label("corrected"))
+            select(
+                SHADOWS,
+                ticket.labels,
+                last.c.label.label("corrected"),
+                is_written.label("is_written"),
+            )
             .join(tables.tickets, and_(*same))
             .outerjoin(last, and_(*heard, last.c.place == 1))
             .where(said.desk == desk, said.champion == pair.champion)
@@ -90,7 +98,8 @@ class ShadowRows(Rows):
 
 def _judged(row: Row) -> Judged:
     labels, corrected = row.pop("labels"), row.pop("corrected")
-    return Judged(Shadow(**row), corrected or labels.get(row["target"]) or None)
+    label = None if row.pop("is_written") else labels.get(row["target"])
+    return Judged(Shadow(**row), corrected or label or None)
 
 
 def _later(known: Row, came: Row) -> Row:

@@ -15,6 +15,7 @@ from data.published import KEPT_VERSIONS, end_shadow, open_version, pointer, pub
 from data.records import Feedback, Shadow, Ticket
 from data.settings import Settings
 from data.store_shadows import Pair
+from data.store_writes import Decided
 from models.shadow import is_drawn
 from pipelines import shadow as comparing
 from pipelines.workspace import workspace
@@ -322,6 +323,16 @@ def test_who_was_right_is_counted_on_exactly_the_judged_tickets(store):
     ((*_, said),) = comparing.heard_rows({"group": judged})
     assert said == "too early to tell: 5 judged, 50 wanted"
     assert comparing.otherwise(judged) == [("net → print", 4), ("net → nothing", 1)]
+
+
+def test_a_label_that_we_may_have_written_ourselves_judges_nobody(store):
+    put_pairs(store, [("net", "print", None)])
+    pair = Pair("1", "2")
+    assert [one.truth for one in store.shadows("default", pair)] == ["net"]
+    store.put_predictions([], [Decided("default", "api", "J0", {"group": "net"}, NOW)])
+    assert [one.truth for one in store.shadows("default", pair)] == [None]
+    store.put_feedback([Feedback("default", "api", "J0", "group", "print", NOW, "ann")])
+    assert [one.truth for one in store.shadows("default", pair)] == ["print"]
 
 
 def test_a_lead_beyond_luck_is_told(home):
