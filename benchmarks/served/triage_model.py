@@ -11,14 +11,17 @@ from models.triage import Triage
 
 
 class TicketModel(PythonModel):
-    """The full answer of the same folder: each target's label, probability and decision."""
+    """The full answer of the same folder: each target's label, probability and decision.
+
+    With the `tier` full, every ticket is read, as by a blend that has no cascade.
+    """
 
     def load_context(self, context: Any) -> None:
         self.triage = Triage.load(Path(context.artifacts["model"]))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
         texts = {name: model_input[name].tolist() for name in self.triage.features.columns}
-        told = self.triage.answer(texts).decided
+        told = self.triage.answer(texts, (context.model_config or {}).get("tier")).decided
         return pd.DataFrame(
             {
                 f"{target}{what}": getattr(found, name)
