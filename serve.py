@@ -128,7 +128,6 @@ def create_app(
         seconds=settings.body_seconds,
         unpack=remote_write.PATHS,
     )
-    app.add_middleware(Shed)
     app.add_middleware(
         Guard,
         hosts=settings.allowed_hosts,
@@ -137,7 +136,14 @@ def create_app(
         traffic=traffic,
         shadows=shadows,
     )
+    app.add_middleware(Shed, count=lambda: count_shed(service))
     return app
+
+
+def count_shed(service: Service) -> None:
+    """Count a request that was refused before its route was looked for."""
+    service.figures.count_request("POST", "shed", 429, 0.0)
+    service.traffic.count("shed", 429, 0.0)
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -93,13 +93,19 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            put_headers(MutableHeaders(scope=message), self.headers)
+            given = list(message.get("headers", ()))
+            names = {name for name, _ in given}
+            message["headers"] = given + [one for one in raw(self.headers) if one[0] not in names]
         await self._send(message)
 
 
-def put_headers(given: MutableHeaders, ours: Mapping[str, str]) -> None:
-    for name, value in ours.items():
-        given.setdefault(name, value)
+def raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Headers as an ASGI server takes them.
+
+    >>> raw({"Retry-After": "1"})
+    [(b'retry-after', b'1')]
+    """
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
 def request_id(given: str, new: Callable[[], str] = lambda: uuid.uuid4().hex) -> str:

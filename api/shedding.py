@@ -8,10 +8,12 @@ together keep each other waiting.
 import asyncio
 import time
 from collections.abc import Callable
+from functools import lru_cache
 
 from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.guard import SECURE, raw, request_id
 from api.problems import Problem, answer
 
 TARGET = 0.005
@@ -23,6 +25,8 @@ INTERVAL = 0.1
 FEW = 16
 """So many of a round are never refused: as many connections may ask one thing after another."""
 
+ID = "an-id-that-stands-here"
+
 SCORING = ("/v1/tickets", "/v1/desks/", "/invocations", "/v2/models/")
 
 
@@ -31,11 +35,22 @@ class Shed:
 
     A round is what the loop takes up before it looks at its sockets again. As in CoDel (Nichols
     and Jacobson 2012) a long round is borne, for a burst passes; while round after round is too
-    long, each serves what it can within `TARGET` and refuses the rest, which costs little.
+    long, each serves what it can within `TARGET` and refuses the rest.
+
+    To refuse must cost next to nothing, or it is what the loop cannot keep up with: it stands
+    before all else that happens to a request, and its bytes are made once. `count` is called for
+    each.
     """
 
-    def __init__(self, app: ASGIApp, *, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        count: Callable[[], None],
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self.app = app
+        self.count = count
         self.clock = clock
         self._began: float | None = None  # this round; None before its first request
         self._n_taken = 0  # in this round
@@ -43,9 +58,9 @@ class Shed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(SCORING) and self._is_late():
-            detail = "more is asked than can be answered soon; send this again in 1 s"
-            problem = Problem(429, detail, headers={"Retry-After": "1"})
-            await answer(Request(scope), problem)(scope, receive, send)
+            self.count()
+            for message in refusal(scope):
+                await send(message)
         else:
             await self.app(scope, receive, send)
 
@@ -68,3 +83,27 @@ class Shed:
             self._behind_since = None
         elif self._behind_since is None:
             self._behind_since = began
+
+
+def refusal(scope: Scope) -> tuple[Message, Message]:
+    """What is sent to one that is refused, in the form of the protocol that was spoken."""
+    asked = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    id = request_id(asked.decode("latin-1"))
+    headers, before, after = ready(scope["app"], scope["path"].split("/", 2)[1])
+    body = id.encode().join((before, after)) if after else before
+    more = [(b"x-request-id", id.encode()), (b"content-length", b"%d" % len(body))]
+    return (
+        {"type": "http.response.start", "status": 429, "headers": [*headers, *more]},
+        {"type": "http.response.body", "body": body},
+    )
+
+
+@lru_cache(32)
+def ready(app: object, form: str) -> tuple[list[tuple[bytes, bytes]], bytes, bytes]:
+    """The headers that all refusals of a form have, and what stands around the request's id."""
+    detail = "more is asked than can be answered soon; send this again in 1 s"
+    scope = {"type": "http", "app": app, "path": f"/{form}/", "state": {"request_id": ID}}
+    told = answer(Request(scope), Problem(429, detail, headers={"Retry-After": "1"}))
+    headers = [pair for pair in told.raw_headers if pair[0] != b"content-length"]
+    before, _, after = bytes(told.body).partition(ID.encode())
+    return [*headers, *raw(SECURE)], before, after

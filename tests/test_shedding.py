@@ -16,10 +16,13 @@ class Desk:
     """An endpoint each of whose answers takes `COST` by a clock that stands still otherwise."""
 
     def __init__(self):
-        self.at, self.cost = 0.0, COST
+        self.at, self.cost, self.n_counted = 0.0, COST, 0
         self.app = Starlette()
         self.app.state.forms = {}
-        self.shed = Shed(self.takes_its_time, clock=lambda: self.at)
+        self.shed = Shed(self.takes_its_time, count=self.count, clock=lambda: self.at)
+
+    def count(self):
+        self.n_counted += 1
 
     async def takes_its_time(self, scope, receive, send):
         self.at += self.cost
@@ -66,14 +69,21 @@ def test_as_many_as_may_ask_one_thing_after_another_are_never_refused():
     assert asyncio.run(story(Desk())) == [(FEW, 0)] * 20
 
 
-def test_who_is_refused_is_told_when_to_come_back():
+def test_who_is_refused_is_told_when_to_come_back_and_counted():
     async def story(desk):
         while desk.at <= INTERVAL:
             await desk.round()
-        return await asyncio.gather(*(desk.ask() for _ in range(A_ROUND)))
+        n_before = desk.n_counted
+        told = await asyncio.gather(*(desk.ask() for _ in range(A_ROUND)))
+        return told, desk.n_counted - n_before
 
-    status, headers = asyncio.run(story(Desk()))[-1]
+    told, n_counted = asyncio.run(story(Desk()))
+    status, headers = told[-1]
     assert (status, headers[b"retry-after"]) == (429, b"1")
+    assert headers[b"content-type"] == b"application/problem+json"
+    assert len(headers[b"x-request-id"]) == 32
+    assert headers[b"x-content-type-options"] == b"nosniff"
+    assert n_counted == [status for status, _ in told].count(429)
 
 
 def test_all_is_normal_again_with_the_first_round_that_is_short():
