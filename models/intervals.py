@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import binom, binomtest, chi2
 
 LEVEL = 0.95
 TAIL = (1 - LEVEL) / 2
@@ -20,6 +19,8 @@ def share(k: int, n: int) -> Interval:
     ----------
     Wilson (1927), Probable inference, the law of succession, and statistical inference.
     """
+    from scipy.stats import binomtest  # here: the endpoint needs none of these, and stays small
+
     if n == 0:
         return float("nan"), float("nan")
     found = binomtest(k, n).proportion_ci(LEVEL, method="wilson")
@@ -36,6 +37,8 @@ def rate(k: int, n_weeks: float) -> Interval:
     ----------
     Garwood (1936), Fiducial limits for the Poisson distribution.
     """
+    from scipy.stats import chi2
+
     if not n_weeks > 0:
         return float("nan"), float("nan")
     low = chi2.ppf(TAIL, 2 * k) / 2 if k else 0.0
@@ -55,6 +58,8 @@ def quantile(values: Sequence[float], q: float) -> Interval:
     ----------
     David, Nagaraja (2003), Order Statistics, section 7.1.
     """
+    from scipy.stats import binom
+
     ordered, n = np.sort(np.asarray(values, float)), len(values)
     ranks = np.arange(1, n + 1)  # the value of rank r lies above the quantile if < r lie below
     below = ranks[binom.cdf(ranks - 1, n, q) <= TAIL]

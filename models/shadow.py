@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from scipy.stats import binomtest, norm
+from scipy.special import ndtri
 
 from models.intervals import LEVEL, Interval
 from models.traffic import Counts, Key
@@ -145,6 +145,8 @@ def paired(ours: Sequence[bool], theirs: Sequence[bool]) -> Paired:
     ----------
     Agresti, Min (2005), Simple improved confidence intervals for comparing matched proportions.
     """
+    from scipy.stats import binomtest  # here: the endpoint compares nothing, and stays small
+
     won = sum(their and not our for our, their in zip(ours, theirs, strict=True))
     lost = sum(our and not their for our, their in zip(ours, theirs, strict=True))
     n, differ = len(ours), won + lost
@@ -158,7 +160,7 @@ def _interval(n: int, lost: int, won: int) -> Interval:
         return math.nan, math.nan
     middle = (won - lost) / (n + 2)
     spread = math.sqrt(won + lost + 1 - (won - lost) ** 2 / (n + 2)) / (n + 2)
-    far = float(norm.ppf((1 + LEVEL) / 2)) * spread
+    far = float(ndtri((1 + LEVEL) / 2)) * spread
     return max(-1.0, middle - far), min(1.0, middle + far)
 
 
