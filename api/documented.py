@@ -26,6 +26,7 @@ MEANINGS = {
 }
 ANY = {400, 403, 413, 415}
 WITH_KEY, WITH_BODY, WITH_PARAMETERS, WITH_NAME = {401, 429, 503}, {408, 422}, {422}, {404}
+WITH_CLAIM = {409}
 ALSO = {
     "post /v1/incidents/{id}": {409},
     "get /readyz": {503},
@@ -34,6 +35,7 @@ ALSO = {
     "get /v2/health/ready": {503},
 }
 NAMES = {"X-Model-Version"}  # parameters outside the path that name what may not be there
+CLAIMS = {"Idempotency-Key"}  # those by which two requests may want the same
 RETRY = {"Retry-After": {"description": "seconds to wait", "schema": {"type": "integer"}}}
 PROBLEM = {
     "type": "object",
@@ -102,6 +104,7 @@ def statuses(method: str, path: str, operation: Mapping[str, Any]) -> list[int]:
     found |= WITH_BODY if "requestBody" in operation else set()
     found |= WITH_PARAMETERS if parameters else set()
     found |= WITH_NAME if "{" in path or parameters & NAMES else set()
+    found |= WITH_CLAIM if parameters & CLAIMS else set()
     return sorted(found)
 
 

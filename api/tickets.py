@@ -25,6 +25,7 @@ from data.attributes import MOST, fault_of
 from data.masking import pseudonym
 from data.records import Prediction, Ticket
 from data.secret_files import pseudonym_key
+from data.settings import Settings
 from data.sources.changes import AHEAD
 from data.store_answers import Claim
 from data.store_writes import Decided
@@ -165,9 +166,11 @@ async def tickets_of(
 ) -> list[Ticket]:
     """The tickets as they are to be stored; a Problem says what is wrong, and at which place."""
     first = await anyio.to_thread.run_sync(known_times, service, desk, sent)
+    hidden = await anyio.to_thread.run_sync(with_pseudonyms, service.settings, sent)
+    now = service.now()
     return [
-        ticket_of(one, desk, service, at, place)
-        for one, at, place in zip(sent, first, places, strict=True)
+        ticket_of(one, desk, now, at, place)
+        for one, at, place in zip(hidden, first, places, strict=True)
     ]
 
 
@@ -206,11 +209,20 @@ def known_times(service: Service, desk: str, sent: Sequence[SentTicket]) -> list
     ]
 
 
+def with_pseudonyms(settings: Settings, sent: Sequence[SentTicket]) -> list[SentTicket]:
+    """The tickets with a hash for each requester; the key is read once for all of them."""
+    names = [(one.requester or "").strip() for one in sent]
+    secret = pseudonym_key(settings) if any(names) else ""
+    return [
+        one.model_copy(update={"requester": pseudonym(secret, name) if name else None})
+        for one, name in zip(sent, names, strict=True)
+    ]
+
+
 def ticket_of(
-    sent: SentTicket, desk: str, service: Service, opened_at: datetime, where: Sequence[str]
+    sent: SentTicket, desk: str, now: datetime, opened_at: datetime, where: Sequence[str]
 ) -> Ticket:
-    """The ticket as it is stored: its requester hashed, masked by the store."""
-    now = service.now()
+    """The ticket as it is to be stored, once its requester is hashed; the store masks it."""
     for name in ("opened_at", "resolved_at"):
         at: datetime | None = getattr(sent, name)
         if at is not None and at > now + AHEAD:
@@ -218,14 +230,7 @@ def ticket_of(
     for name, value in sent.attributes.items():
         if fault := fault_of(name, value.strip()):
             raise wrong(fault, *where, "attributes", name)
-    who = sent.requester and sent.requester.strip()
-    told = sent.model_dump(exclude={"requester", "opened_at"})
-    return Ticket(
-        desk=desk,
-        opened_at=opened_at,
-        requester=pseudonym(pseudonym_key(service.settings), who) if who else None,
-        **told,
-    )
+    return Ticket(desk=desk, opened_at=opened_at, **sent.model_dump(exclude={"opened_at"}))
 
 
 async def stored(

@@ -34,9 +34,15 @@ SCORING = {
     "/invocations",
     "/v2/models/{model}/infer",
     "/v2/models/{model}/versions/{version}/infer",
-    *(f"/v1/desks/{{desk}}/{one}" for one in ("zendesk", "servicenow", "jira", "freshservice")),
+    *(
+        f"/v1/desks/{{desk}}/{one}"
+        for one in ("zendesk", "servicenow", "jira", "freshservice", "events")
+    ),
 }
-"""The routes whose time is told: those that score tickets."""
+"""The routes whose time is told: those that score tickets and answer while somebody waits.
+
+Not `score:batch`, of which one call may be a million tickets.
+"""
 
 
 class Traffic(Following):

@@ -493,10 +493,14 @@ def test_the_document_tells_what_goes_wrong_in_the_form_of_each_protocol(client)
     told = client.get("/openapi.json").json()
     errors = {
         path: {status for status in told["paths"][path][method]["responses"] if status >= "400"}
-        for path, method in (("/v1/tickets", "post"), ("/invocations", "post"), ("/healthz", "get"))
+        for path, method in (
+            ("/v1/tickets", "post"), ("/v1/feedback", "post"), ("/invocations", "post"),
+            ("/healthz", "get"),
+        )
     }
     own = {"400", "401", "403", "408", "413", "415", "422", "429", "503"}
-    assert errors["/v1/tickets"] == own
+    assert errors["/v1/feedback"] == own
+    assert errors["/v1/tickets"] == own | {"409"}, "a request of the same key may be at work"
     assert errors["/invocations"] == own - {"422"}, "MLflow has no 422"
     assert errors["/healthz"] == {"400", "403", "413", "415"}
     told = told["components"]["responses"]

@@ -14,6 +14,7 @@ from tests.test_api import TICKET, check_problem, client_of
 SENT = {**TICKET, "external_id": "INC1"}
 SAID = {"external_id": "INC1", "target": "group", "label": "net"}
 POSTED = {"tickets/score": TICKET, "tickets": SENT, "feedback": SAID}
+UNSCORED = {"/v1/desks/{desk}/feedback", "/v1/desks/{desk}/models"}
 posted = pytest.mark.parametrize(("path", "body"), POSTED.items(), ids=POSTED)
 
 
@@ -95,7 +96,9 @@ def test_what_is_asked_all_day_goes_the_short_way_and_is_counted(home, store):
         "/v1/tickets/score",
         "/v1/desks/{desk}/tickets/score",
     }
-    assert set(SCORING) <= set(serve.create_app(Settings(home=home)).openapi()["paths"])
+    paths = set(serve.create_app(Settings(home=home)).openapi()["paths"])
+    assert set(SCORING) <= paths
+    assert set(SCORING) >= {path for path in paths if path.startswith("/v1/desks/")} - UNSCORED
     with client(home, store) as one:
         one.post("/v1/desks/hr/tickets/score", json=TICKET)
         counts = one.app.state.service.traffic._counts
