@@ -39,7 +39,8 @@ class KnownKeys:
     def recent(self, id: str) -> ApiKey | None:
         """The key as it was up to a second ago; None where the store must be asked."""
         known = self._found.get(id)
-        return known.key if known and self.clock() - known.asked < SECONDS else None
+        is_asked = known is not None and self.clock() - known.asked < SECONDS
+        return self.remembered(id) if is_asked else None
 
     def find(self, id: str) -> ApiKey | None:
         """The key as it is now; None where there is none."""

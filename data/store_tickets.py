@@ -49,6 +49,11 @@ SAID = (  # what is of a ticket
     tables.alert_tickets,
     tables.write_backs,
 )
+SAID_AT = (  # what may be of a ticket that is not there: never stored, or erased meanwhile
+    (tables.predictions, "scored_at"),
+    (tables.feedback, "given_at"),
+    (tables.write_backs, "changed_at"),
+)
 TEXTS = ("title", "body", "resolution")
 
 
@@ -282,9 +287,9 @@ def delete_tickets(connection: Connection, which: ColumnElement[bool]) -> dict[s
 
 
 def delete_orphans(connection: Connection, desk: str, before: datetime) -> dict[str, int]:
-    """Delete what was said before `before` of tickets that the store never held."""
+    """Delete what was said before `before` of tickets that are not in the store."""
     gone = {}
-    for table, said_at in ((tables.predictions, "scored_at"), (tables.feedback, "given_at")):
+    for table, said_at in SAID_AT:
         old = and_(table.c.desk == desk, table.c[said_at] < before)
         gone[table.name] = _delete(connection, table, old & ~_of_ticket(table, true()))
     return gone

@@ -8,14 +8,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from data.desk_apis import APIS, Change, Current, written_to
+from data.desk_apis import APIS, Change, Current, DeskApi, written_to
 from data.desk_changes import Ours, Plan, names_of, news, pieces_of, planned
 from data.receivers import Receiver
 from data.sending import Answer, Message, Sender
 from data.store_writes import PAGE, Writing
 from pipelines.courier import SPLIT, as_json
 from pipelines.rounds import Rounds, Sent
-from pipelines.workspace import Workspace
 
 ROUND = timedelta(seconds=10)  # so long, and alerts have their turn again
 KEYLESS_SECONDS = 600.0  # whom a desk does not let in asks seldom, or is locked out for good
@@ -25,15 +24,9 @@ MOVED_ON = 409
 class DeskCourier(Rounds):
     """Goes to one desk."""
 
-    def __init__(
-        self,
-        place: Workspace,
-        receiver: Receiver,
-        now: Callable[[], datetime],
-        luck: Callable[[], float],
-    ) -> None:
-        super().__init__(place, receiver, now, luck)
-        self.api = APIS[receiver.kind]
+    @property
+    def api(self) -> DeskApi:
+        return APIS[self.receiver.kind]
 
     def waiting(self) -> list[Writing]:
         """What there is to write now, the longest decided first; nothing while the desk rests."""

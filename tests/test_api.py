@@ -494,7 +494,9 @@ def test_the_document_tells_what_goes_wrong_in_the_form_of_each_protocol(client)
     errors = {
         path: {status for status in told["paths"][path][method]["responses"] if status >= "400"}
         for path, method in (
-            ("/v1/tickets", "post"), ("/v1/feedback", "post"), ("/invocations", "post"),
+            ("/v1/tickets", "post"),
+            ("/v1/feedback", "post"),
+            ("/invocations", "post"),
             ("/healthz", "get"),
         )
     }

@@ -18,6 +18,7 @@ import serve
 from api.desk_answers import for_zendesk
 from data.desk_apis import APIS
 from data.receivers import desks_of
+from data.records import Ticket
 from data.settings import Settings
 from data.store_writes import Decided
 from models.triage import Triage
@@ -451,6 +452,15 @@ def test_the_same_decision_is_no_news_and_an_erased_ticket_is_forgotten(store):
     assert store.unwritten_backlog("default", "zendesk") == (1, NOW + MINUTE, 0)
     store.erase_ticket("default", "zendesk", "35436")
     store.put_writing(second)
+    assert store.unwritten("default", "zendesk", NOW) == []
+
+
+def test_what_is_decided_on_a_ticket_that_is_gone_expires(store):
+    decide(store, id="1", priority="P1")
+    store.put_tickets([Ticket("default", "zendesk", "2", NOW)])
+    decide(store, id="2", priority="P1")
+    assert store.expire("default", NOW)["write_backs"] == 0
+    assert store.expire("default", NOW + MINUTE)["write_backs"] == 2, "one with its ticket"
     assert store.unwritten("default", "zendesk", NOW) == []
 
 
