@@ -32,21 +32,6 @@ PHONE_OF = re.compile(
     r"|(?:call|ring|text|reach) (?:me|us)|call ?back|rückruf)"
     r"(?: ?(?:number|nummer|no|nr|num))?[.:]{0,2}\s{0,3}(?:is |at |on |under |= ?|: ?)?\Z"
 )
-NATIONAL = re.compile(
-    r"(?<![\w+])\+(?![0-9]{1,3}\.[0-9]{3,8}(?![0-9]|[ ()/-][0-9]))"  # +52.520008: a latitude
-    rf"[1-9](?:{GAP}[0-9]){{7,14}}(?![0-9]|,[0-9])"
-    rf"|{START}00[1-9](?=[0-9]{{9}}|[0-9]{{0,4}}[ (/-])(?:{GAP}[0-9]){{7,13}}(?![0-9])"
-)
-AFTER_WORD = re.compile(
-    r"(?i)(?<![a-z])((?:phone|telephone|telefon|tel|mobile?|cell|handy|fax|whatsapp|sms"
-    r"|(?:call|ring|text|reach) (?:me|us)|call ?back|rückruf)"
-    r"(?: ?(?:number|nummer|no|nr|num))?[.:]{0,2}\s{0,3}+(?:is |at |on |under |= ?|: ?)?)"
-    rf"(\+?\(?[0-9](?:{GAP}[0-9]){{6,14}})(?![0-9])"
-)
-PHONE_WORDS = (
-    *("phone", "tel", "mobil", "cell", "handy", "fax", "whatsapp", "sms"),
-    *("call", "ring", "text", "reach", "rückruf"),
-)
 NATIONAL = re.compile(rf"{START}(?:{AREA}(?:[ /\u00a0-]{{1,3}}[0-9]{{2,8}}){{1,6}}(?![0-9]))")
 PAIRS = re.compile(rf"{START}0[1-9]([ .-])[0-9]{{2}}(?:\1[0-9]{{2}}){{3}}(?!\w|[.,:/-][0-9])")
 COMPACT = re.compile(rf"{START}0[1-9][0-9]{{8,10}}(?!\w|[.,:/-][0-9])")

@@ -20,7 +20,6 @@ What = Literal["opened", "updated", "closed"]
 NAT = np.datetime64("NaT", "s")
 OWN = "watch."  # what the watch's own arrays are called beside the detector's
 DET = "detector."
-TRACES = ("observed", "expected", "lower", "upper")
 
 
 @dataclass(frozen=True)

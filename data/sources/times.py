@@ -14,7 +14,6 @@ from data.sources.values import EMPTY, MISSING
 Order = Literal["day", "month"]
 
 ISO = r"\d{4}[-/]\d{1,2}[-/]\d{1,2}(?:[T ]+\d.*)?|\d{8}(?:T\d.*)?"
-ISO_PARTS = r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:[T ]+(\d.*))?"
 OFFSET = r".*(?::\d\d|T\d{2,6})(?:[.,]\d+)? ?(?:Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?)"
 UNIX = r"\d{9,10}(?:\.\d*)?|\d{12,13}(?:\.\d*)?|\d{15,16}|\d{18,19}"
 NUMERIC_DATE = (
@@ -58,12 +57,6 @@ def date_order(texts: Iterable[str]) -> Order | None:
             if 12 < int(second) <= 31:
                 return "month"
     return None
-
-
-def has_numeric_dates(texts: Sequence[str]) -> bool:
-    """Whether any of `texts` is a date such as 05/06/2026, whose order must be known."""
-    found = pd.Series(texts, dtype="str").str.strip().str.fullmatch(NUMERIC_DATE)
-    return bool(found.any())
 
 
 def parse_times(
