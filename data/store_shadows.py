@@ -10,8 +10,9 @@ from typing import NamedTuple
 from sqlalchemy import and_, exists, func, select
 
 from data import tables
+from data.present import present
 from data.records import Shadow
-from data.rows import LOOKUP_ROWS, Row, Rows, Written, among, chunks, lock, put_rows, row_of
+from data.rows import Row, Rows, Written, lock, put_rows, row_of
 
 SHADOWS = tables.shadows
 KEY = ("source", "external_id")
@@ -38,17 +39,7 @@ class ShadowRows(Rows):
         """Store what was said of tickets that are still there; of two on one the latest stands."""
         with self.engine.begin() as connection:
             lock(connection, SHADOWS)
-            ticket, known = tables.tickets.c, set()
-            keys = {(one.desk, one.source, one.external_id) for one in shadows}
-            columns = [ticket.desk, ticket.source, ticket.external_id]
-            for some in chunks(sorted(keys), LOOKUP_ROWS):
-                rows = connection.execute(select(*columns).where(among(columns, some)))
-                known |= set(rows.tuples())
-            kept = [
-                row_of(SHADOWS, one)
-                for one in shadows
-                if (one.desk, one.source, one.external_id) in known
-            ]
+            kept = [row_of(SHADOWS, one) for one in present(connection, shadows)]
             return put_rows(connection, SHADOWS, kept, _later)
 
     def last_shadow(self, desk: str) -> Pair | None:

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select,
 from data import tables
 from data.backlog import Backlog
 from data.database import UtcTime
+from data.present import present
 from data.rows import Rows, insert
 
 PAGE = 100  # how many are read at a time
@@ -97,8 +98,11 @@ def note_decided(connection: Connection, decided: Sequence[Decided]) -> None:
     """Number what was decided anew; to be in the transaction that stores the predictions.
 
     What is as it was decided before is no news: a desk that tells of our own write hears nothing.
+    Nor is anything written into a ticket that was erased here meanwhile.
     """
-    if not decided:
+    last = {one[:3]: one for one in decided}  # of one ticket the last word counts
+    kept = present(connection, list(last.values()))
+    if not kept:
         return
     rows = insert(connection, tables.write_backs)
     columns, new = tables.write_backs.columns, rows.excluded
@@ -107,8 +111,7 @@ def note_decided(connection: Connection, decided: Sequence[Decided]) -> None:
     upserted = rows.on_conflict_do_update(
         index_elements=key, set_=changed, where=columns.wanted != new.wanted
     )
-    last = {one[:3]: one for one in decided}  # of one ticket the last word counts
-    connection.execute(upserted, [_row(one) for one in last.values()])
+    connection.execute(upserted, [_row(one) for one in kept])
 
 
 def _row(one: Decided) -> dict[str, object]:

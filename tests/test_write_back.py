@@ -109,7 +109,8 @@ def go(placed, clock):
 
 
 def decide(store, id="35436", at=NOW, **labels):
-    """What a model is sure of, noted as the endpoint does."""
+    """What a model is sure of a ticket that is in the store, noted as the endpoint does."""
+    store.put_tickets([Ticket("default", "zendesk", id, NOW)])
     wanted = APIS["zendesk"].said(
         for_zendesk({name: {"label": label, **SURE} for name, label in labels.items()})
     )
@@ -453,14 +454,15 @@ def test_the_same_decision_is_no_news_and_an_erased_ticket_is_forgotten(store):
     store.erase_ticket("default", "zendesk", "35436")
     store.put_writing(second)
     assert store.unwritten("default", "zendesk", NOW) == []
+    wanted = {"priority": "urgent"}
+    store.put_predictions([], [Decided("default", "zendesk", "35436", wanted, NOW)])
+    assert store.unwritten("default", "zendesk", NOW) == [], "it was erased as it was scored"
 
 
-def test_what_is_decided_on_a_ticket_that_is_gone_expires(store):
-    decide(store, id="1", priority="P1")
-    store.put_tickets([Ticket("default", "zendesk", "2", NOW)])
-    decide(store, id="2", priority="P1")
+def test_what_is_decided_on_a_ticket_expires_with_it(store):
+    decide(store, priority="P1")
     assert store.expire("default", NOW)["write_backs"] == 0
-    assert store.expire("default", NOW + MINUTE)["write_backs"] == 2, "one with its ticket"
+    assert store.expire("default", NOW + MINUTE)["write_backs"] == 1
     assert store.unwritten("default", "zendesk", NOW) == []
 
 
