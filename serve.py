@@ -83,13 +83,15 @@ def create_app(
         shadows,
         now,
     )
+    forms = mlflow_scoring.FORMS | open_inference.FORMS
+    shed = Shed(batcher.is_full, lambda: count_shed(service), forms)
     app = FastAPI(
         title="Forewarn",
         summary="Ticket triage and incident detection",
         version="1",
         docs_url=None,  # its page loads scripts from the internet
         redoc_url=None,
-        lifespan=lambda _: running(service, poll_seconds),
+        lifespan=lambda _: running(service, poll_seconds, shed),
     )
     app.state.service = service
     ours = (
@@ -116,7 +118,6 @@ def create_app(
         app.include_router(part.router)
     app.mount("/ops", page.create(settings, service.store, service.champions.all, now))
     app.add_api_route("/", to_page, include_in_schema=False)
-    forms = mlflow_scoring.FORMS | open_inference.FORMS
     problems.install(app, forms)
     documented.install(app, forms)
     app.add_middleware(
@@ -136,7 +137,6 @@ def create_app(
         traffic=traffic,
         shadows=shadows,
     )
-    app.add_middleware(Shed, count=lambda: count_shed(service))
     return app
 
 
@@ -147,8 +147,13 @@ def count_shed(service: Service) -> None:
 
 
 @asynccontextmanager
-async def running(service: Service, poll_seconds: float) -> AsyncIterator[None]:
-    """Open what the app needs, follow promotions and tickets while it runs, and close."""
+async def running(
+    service: Service, poll_seconds: float, shed: Shed
+) -> AsyncIterator[dict[str, Shed]]:
+    """Open what the app needs, follow promotions and tickets while it runs, and close.
+
+    Its state is what `api.door` finds there.
+    """
     logs.start(service.settings.log_level)
     await anyio.to_thread.run_sync(open_store, service)
     await anyio.to_thread.run_sync(service.champions.refresh)
@@ -170,7 +175,7 @@ async def running(service: Service, poll_seconds: float) -> AsyncIterator[None]:
     try:
         # A ticket's matrices are small: threads that share one wait for each other.
         with threadpool_limits(1):
-            yield
+            yield {"shed": shed}
     finally:
         for following in followers:
             following.cancel()

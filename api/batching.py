@@ -20,6 +20,9 @@ AT_ONCE = 64
 FEW = 8
 """Tickets of one request that are looked at at once, between two steps of the event loop."""
 
+WAITING = 8
+"""So many tickets may be under way whatever they take: as many clients, one after another."""
+
 FORGETS = 0.1
 """How much a batch counts in what a ticket is expected to take."""
 
@@ -68,14 +71,18 @@ class Batcher(Generic[Said]):
         """Whether a batch is being read, or waits."""
         return self._n_waiting > 0
 
+    def is_full(self, n_tickets: int = 1) -> bool:
+        """Whether `n_tickets` more would wait too long."""
+        n = self._n_waiting + n_tickets
+        return n > max(n_tickets, WAITING) and n * self._seconds > self.max_wait_seconds
+
     def admit(self, n_tickets: int = 1) -> None:
         """Problem 429 where `n_tickets` more would wait too long.
 
         Where nothing waits, a request is let in however many tickets it has.
         """
-        seconds = self._n_waiting * self._seconds
-        if self._n_waiting and seconds + n_tickets * self._seconds > self.max_wait_seconds:
-            after = max(1, math.ceil(seconds))
+        if self.is_full(n_tickets):
+            after = max(1, math.ceil(self._n_waiting * self._seconds))
             detail = f"{self._n_waiting:,} tickets wait to be scored; send this again in {after} s"
             raise Problem(429, detail, headers={"Retry-After": str(after)})
 

@@ -84,9 +84,16 @@ def where(*path: str | int) -> str:
 
 def answer(request: Request, problem: HTTPException) -> JSONResponse:
     """`problem` in the form of the protocol that was spoken."""
-    form = request.app.state.forms.get(request.scope["path"].split("/", 2)[1])
+    path, forms = request.scope["path"], request.app.state.forms
+    return in_form(forms, path, problem, request_id_of(request))
+
+
+def in_form(
+    forms: Mapping[str, Form], path: str, problem: HTTPException, request_id: str
+) -> JSONResponse:
+    form = forms.get(path.split("/", 2)[1])
     if form is None:
-        return response(problem, request_id_of(request))
+        return response(problem, request_id)
     status, body = form(problem)
     return JSONResponse(body, status, problem.headers)
 

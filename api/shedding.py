@@ -1,109 +1,121 @@
 """Requests to score refused while the event loop cannot keep up, before all of them come too late.
 
-What words settle is answered on the event loop. What waits there for its turn waits unseen: in
-sockets, and as tasks that have not begun. What can be seen is how long those that are taken up
-together keep each other waiting.
+What words settle is answered on the event loop. What waits there for its turn waits in two places:
+its bytes in the socket, and what was read as a task that has not begun.
 """
 
 import asyncio
+import math
+import re
 import time
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Mapping
 
-from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from api.problems import Form, Problem, in_form
 
-from api.guard import SECURE, raw, request_id
-from api.problems import Problem, answer
+SOON = 0.005
+"""Seconds that a request may always wait for its turn: the kernel tells them by steps of 0.004."""
 
-TARGET = 0.005
-"""Seconds that those of one round may keep each other waiting, once the loop is behind."""
+TURNS = 16
+"""So many others it may wait for, too: as many connections may ask one thing after another."""
 
-INTERVAL = 0.1
-"""Rounds longer than `TARGET` for so many seconds on end are no burst that passes by itself."""
+TURNS_BEHIND = 3
+"""For so many once it is behind: enough for the event loop to have always something to do."""
 
-FEW = 16
-"""So many of a round are never refused: as many connections may ask one thing after another."""
+BORNE = 0.05
+"""Longer waits than that are borne for so many seconds on end: they are a burst that passes."""
 
-ID = "an-id-that-stands-here"
+LONGEST = 0.25
+"""Seconds that nothing may wait, not in a burst either."""
 
-SCORING = ("/v1/tickets", "/v1/desks/", "/invocations", "/v2/models/")
+FORGETS = 0.05
+"""How much one request counts in what a turn is expected to take."""
+
+SCORING = re.compile(
+    rb"/(v1(?=/tickets|/desks/[^/]+/(?!feedback))|invocations(?![^?])|v2(?=/models/))"
+)
+MARK = "request-id"
+PROBLEM = Problem(429, "more is asked than can be answered soon; send this again in 1 s")
 
 
 class Shed:
-    """Refuses with 429 what would have to wait too long for its turn on the event loop.
+    """Says which requests are refused with 429, and what they are told.
 
-    A round is what the loop takes up before it looks at its sockets again. As in CoDel (Nichols
-    and Jacobson 2012) a long round is borne, for a burst passes; while round after round is too
-    long, each serves what it can within `TARGET` and refuses the rest.
+    As in CoDel (Nichols and Jacobson 2012) it goes by how long a request waits, not by how many do,
+    and a burst is borne. Once behind, it is so until for `BORNE` nobody came too late.
 
-    To refuse must cost next to nothing, or it is what the loop cannot keep up with: it stands
-    before all else that happens to a request, and its bytes are made once. `count` is called for
-    each.
+    `is_full` says that no ticket would be scored soon, whatever the event loop does; `count` is
+    called for each request that was refused.
     """
 
     def __init__(
         self,
-        app: ASGIApp,
-        *,
+        is_full: Callable[[], bool],
         count: Callable[[], None],
+        forms: Mapping[str, Form],
+        *,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self.app = app
+        self.is_full = is_full
         self.count = count
         self.clock = clock
-        self._began: float | None = None  # this round; None before its first request
-        self._n_taken = 0  # in this round
-        self._behind_since: float | None = None
+        self._told = {first: ready(forms, first) for first in ("v1", "v2", "invocations")}
+        self._n_waiting = 0  # tasks that have not begun
+        self._turn = 0.0  # seconds that the event loop is held by one request
+        self._began = 0.0
+        self._is_late = False  # the last one that came
+        self._late_since = self._late_at = -math.inf
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(SCORING) and self._is_late():
-            self.count()
-            for message in refusal(scope):
-                await send(message)
-        else:
-            await self.app(scope, receive, send)
+    def refuses(self, waited: float) -> bool:
+        """Whether to refuse a request whose bytes have waited so many seconds in their socket."""
+        wait = waited + self._n_waiting * self._turn
+        return self._is_behind(wait) or self.is_full()
 
-    def _is_late(self) -> bool:
+    def take_up(self, start: Callable[[], None]) -> None:
+        """Have `start` make a request's task, and see how long it holds the event loop."""
+        loop = asyncio.get_running_loop()
+        self._n_waiting += 1
+        loop.call_soon(self._begin)
+        try:
+            start()
+        finally:
+            loop.call_soon(self._end)
+
+    def refusal(self, first: str, request_id: str) -> tuple[bytes, bytes]:
+        """What of the head is its own, and the body, for a path that begins so; counts it."""
+        self.count()
+        head, body = self._told[first]
+        return head, body.replace(MARK.encode(), request_id.encode())
+
+    def _is_behind(self, wait: float) -> bool:
+        """Whether it is too late for a request, and no burst that passes by itself."""
         now = self.clock()
-        if self._began is None:
-            self._began, self._n_taken = now, 0
-            # The loop comes to this after all that is ready now.
-            asyncio.get_running_loop().call_soon(self._end_round)
-        behind = self._behind_since
-        is_late = behind is not None and now - behind > INTERVAL and now - self._began > TARGET
-        if is_late and self._n_taken >= FEW:
-            return True
-        self._n_taken += 1
-        return False
+        goes_on = now - self._late_at < BORNE
+        was_behind = goes_on and self._late_at - self._late_since > BORNE
+        self._is_late = wait > SOON + (TURNS_BEHIND if was_behind else TURNS) * self._turn
+        if not (was_behind or (self._is_late and goes_on)):
+            self._late_since = now
+        if not self._is_late:
+            return False
+        self._late_at = now
+        return now - self._late_since > BORNE or wait > LONGEST
 
-    def _end_round(self) -> None:
-        began, self._began = self._began, None
-        if began is None or self.clock() - began < TARGET:
-            self._behind_since = None
-        elif self._behind_since is None:
-            self._behind_since = began
+    def _begin(self) -> None:
+        self._began = self.clock()
 
-
-def refusal(scope: Scope) -> tuple[Message, Message]:
-    """What is sent to one that is refused, in the form of the protocol that was spoken."""
-    asked = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-    id = request_id(asked.decode("latin-1"))
-    headers, before, after = ready(scope["app"], scope["path"].split("/", 2)[1])
-    body = id.encode().join((before, after)) if after else before
-    more = [(b"x-request-id", id.encode()), (b"content-length", b"%d" % len(body))]
-    return (
-        {"type": "http.response.start", "status": 429, "headers": [*headers, *more]},
-        {"type": "http.response.body", "body": body},
-    )
+    def _end(self) -> None:
+        now = self.clock()
+        self._n_waiting -= 1
+        self._turn += (now - self._began - self._turn) * (FORGETS if self._turn else 1)
+        if self._is_late:  # until its work is done there is no pause in which to come in time
+            self._late_at = now
 
 
-@lru_cache(32)
-def ready(app: object, form: str) -> tuple[list[tuple[bytes, bytes]], bytes, bytes]:
-    """The headers that all refusals of a form have, and what stands around the request's id."""
-    detail = "more is asked than can be answered soon; send this again in 1 s"
-    scope = {"type": "http", "app": app, "path": f"/{form}/", "state": {"request_id": ID}}
-    told = answer(Request(scope), Problem(429, detail, headers={"Retry-After": "1"}))
-    headers = [pair for pair in told.raw_headers if pair[0] != b"content-length"]
-    before, _, after = bytes(told.body).partition(ID.encode())
-    return [*headers, *raw(SECURE)], before, after
+def ready(forms: Mapping[str, Form], first: str) -> tuple[bytes, bytes]:
+    """The refusal in the form of the protocol whose paths begin with `first`.
+
+    >>> ready({}, "v1")[0]
+    b'content-type: application/problem+json\\r\\nretry-after: 1\\r\\n'
+    """
+    told = in_form(forms, f"/{first}", PROBLEM, MARK)
+    head = f"content-type: {told.headers['content-type']}\r\nretry-after: 1\r\n"
+    return head.encode(), bytes(told.body)

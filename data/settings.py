@@ -161,7 +161,7 @@ class Settings:
     max_body_bytes: int = 4_000_000
     max_lines_bytes: int = 1_000_000_000
     max_batch: int = 1_000
-    max_wait_seconds: float = 0.25
+    max_wait_seconds: float = 0.06
     body_seconds: float = 30.0
     rate_limit: float = 0.0
     hmac_key: str = field(default="", repr=False)

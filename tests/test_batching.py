@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from api.batching import AT_ONCE, Batcher
+from api.batching import AT_ONCE, WAITING, Batcher
 from api.problems import Problem
 
 OLD, NEW = "version 1", "version 2"  # what a batcher tells apart is which one it is
@@ -86,13 +86,14 @@ def test_who_would_wait_too_long_is_refused_at_once_and_told_when_to_come_back(r
         batcher.admit(1000)  # where nothing waits, anybody is let in
         await batcher.score(OLD, titles("a"))
         reader.gate.clear()
-        going = asyncio.create_task(batcher.score(OLD, titles("b")))
+        going = asyncio.create_task(batcher.score(OLD, titles(*"b" * (WAITING - 1))))
         await asyncio.sleep(0)
+        batcher.admit()  # as many as ask one thing after another are let in
         with pytest.raises(Problem) as refused:
-            batcher.admit()
+            batcher.admit(2)
         reader.gate.set()
         await going
-        batcher.admit()  # back to normal
+        batcher.admit(1000)  # back to normal
         return refused.value
 
     refused = asyncio.run(story())

@@ -3,103 +3,176 @@
 import asyncio
 
 import pytest
-from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
 
-from api.shedding import FEW, INTERVAL, TARGET, Shed
+from api.shedding import BORNE, LONGEST, SCORING, SOON, TURNS, TURNS_BEHIND, Shed
 
-COST = TARGET / FEW / 2  # seconds that a request takes
-A_ROUND = 20 * FEW  # requests that come together: ten times what a round should take
+COST = 0.002  # seconds that a request holds the event loop
+CROWD = 4 * TURNS  # requests that come together, again and again: far too many
 
 
 class Desk:
     """An endpoint each of whose answers takes `COST` by a clock that stands still otherwise."""
 
     def __init__(self):
-        self.at, self.cost, self.n_counted = 0.0, COST, 0
-        self.app = Starlette()
-        self.app.state.forms = {}
-        self.shed = Shed(self.takes_its_time, count=self.count, clock=lambda: self.at)
+        self.at, self.is_full, self.n_counted = 0.0, False, 0
+        self.shed = Shed(lambda: self.is_full, self.note, {}, clock=lambda: self.at)
 
-    def count(self):
+    def note(self):
         self.n_counted += 1
 
-    async def takes_its_time(self, scope, receive, send):
-        self.at += self.cost
-        await PlainTextResponse("ok")(scope, receive, send)
+    def works(self):
+        self.at += COST
 
-    async def ask(self, path="/v1/tickets/score"):
-        told = []
-        scope = {"type": "http", "path": path, "method": "POST", "headers": [], "app": self.app}
+    def ask(self, waited=0.0):
+        """Whether a request whose bytes have waited so long is let in; its task waits its turn."""
+        if self.shed.refuses(waited):
+            return False
+        self.shed.take_up(lambda: asyncio.get_running_loop().call_soon(self.works))
+        return True
 
-        async def send(message):
-            told.append(message)
+    async def round(self, n=CROWD, waited=0.0):
+        """`n` requests that the event loop reads together; how many of them are let in."""
+        n_let_in = sum(self.ask(waited) for _ in range(n))
+        await asyncio.sleep(0)
+        return n_let_in
 
-        await self.shed(scope, None, send)
-        return told[0]["status"], dict(told[0]["headers"])
 
-    async def round(self, n=A_ROUND, path="/v1/tickets/score"):
-        """`n` requests at once; how many were answered by which status."""
-        found = await asyncio.gather(*(self.ask(path) for _ in range(n)))
-        statuses = [status for status, _ in found]
-        return statuses.count(200), statuses.count(429)
+async def learnt():
+    """A desk that has answered one after another, and knows what a turn takes."""
+    desk = Desk()
+    for _ in range(3):
+        await desk.round(1)
+    return desk
+
+
+async def behind():
+    """A desk to which crowds have come for longer than is borne."""
+    desk = await learnt()
+    for _ in range(3):
+        await desk.round(waited=BORNE)
+    return desk
 
 
 def test_a_burst_is_answered_whole():
-    desk = Desk()
-    assert asyncio.run(desk.round()) == (A_ROUND, 0)
+    async def story():
+        return await (await learnt()).round()
+
+    assert asyncio.run(story()) == CROWD
 
 
-def test_round_after_round_too_long_is_cut_to_what_can_be_answered_soon():
-    async def story(desk):
-        while desk.at <= INTERVAL:
-            await desk.round()
+def test_burst_after_burst_with_nothing_in_between_is_answered_whole():
+    async def story():
+        desk, found = await learnt(), []
+        for _ in range(5):
+            found.append(await desk.round())
+            desk.at += 60
+        return found
+
+    assert asyncio.run(story()) == [CROWD] * 5
+
+
+def test_crowd_after_crowd_is_cut_to_what_can_be_answered_soon():
+    async def story():
+        return await (await behind()).round()
+
+    soon = SOON + TURNS_BEHIND * COST
+    assert COST * asyncio.run(story()) == pytest.approx(soon, abs=COST)
+
+
+def test_it_goes_on_while_a_few_come_between_crowds():
+    async def story():
+        desk = await behind()
+        await desk.round(1)
         return await desk.round()
 
-    answered, refused = asyncio.run(story(Desk()))
-    assert COST * answered == pytest.approx(TARGET, abs=2 * COST)
-    assert refused == A_ROUND - answered
+    assert asyncio.run(story()) < TURNS
+
+
+def test_what_waited_unseen_in_its_socket_counts_as_well():
+    async def story():
+        desk = await behind()
+        return [await desk.round(1, waited) for waited in (0.0, SOON, 10 * COST)]
+
+    assert asyncio.run(story()) == [1, 1, 0]
+
+
+def test_connections_that_each_bring_one_request_cannot_hide_that_they_wait():
+    async def story():
+        desk, found = await learnt(), []
+        for _ in range(200):
+            found.append(await desk.round(1, waited=TURNS * COST + 2 * SOON))
+        return found
+
+    assert asyncio.run(story())[-1] == 0
 
 
 def test_as_many_as_may_ask_one_thing_after_another_are_never_refused():
-    async def story(desk):
-        desk.cost = TARGET
-        return [await desk.round(FEW) for _ in range(20)]
+    async def story():
+        desk = await learnt()
+        return [await desk.round(TURNS) for _ in range(50)]
 
-    assert asyncio.run(story(Desk())) == [(FEW, 0)] * 20
-
-
-def test_who_is_refused_is_told_when_to_come_back_and_counted():
-    async def story(desk):
-        while desk.at <= INTERVAL:
-            await desk.round()
-        n_before = desk.n_counted
-        told = await asyncio.gather(*(desk.ask() for _ in range(A_ROUND)))
-        return told, desk.n_counted - n_before
-
-    told, n_counted = asyncio.run(story(Desk()))
-    status, headers = told[-1]
-    assert (status, headers[b"retry-after"]) == (429, b"1")
-    assert headers[b"content-type"] == b"application/problem+json"
-    assert len(headers[b"x-request-id"]) == 32
-    assert headers[b"x-content-type-options"] == b"nosniff"
-    assert n_counted == [status for status, _ in told].count(429)
+    assert asyncio.run(story()) == [TURNS] * 50
 
 
-def test_all_is_normal_again_with_the_first_round_that_is_short():
-    async def story(desk):
-        while desk.at <= INTERVAL:
-            await desk.round()
-        await desk.round(2)
+def test_nobody_waits_very_long_in_a_burst_either():
+    async def story():
+        desk = await learnt()
+        return await desk.round(10 * CROWD)
+
+    assert COST * asyncio.run(story()) == pytest.approx(LONGEST, abs=2 * COST)
+
+
+def test_all_is_normal_again_once_nobody_came_too_late_for_a_moment():
+    async def story():
+        desk = await behind()
+        desk.at += 2 * BORNE
+        await desk.round(1)
         return await desk.round()
 
-    assert asyncio.run(story(Desk())) == (A_ROUND, 0)
+    assert asyncio.run(story()) == CROWD
 
 
-def test_probes_and_metrics_are_never_refused():
-    async def story(desk):
-        while desk.at <= INTERVAL:
-            await desk.round()
-        return await desk.round(path="/v1/metrics/write"), await desk.round(path="/healthz")
+def test_while_no_ticket_would_be_read_soon_nothing_is_begun():
+    async def story():
+        desk = await learnt()
+        desk.is_full = True
+        while_full = await desk.round(1)
+        desk.is_full = False
+        return while_full, await desk.round(1)
 
-    assert asyncio.run(story(Desk())) == ((A_ROUND, 0), (A_ROUND, 0))
+    assert asyncio.run(story()) == (0, 1)
+
+
+def test_a_task_that_could_not_be_made_is_not_waited_for():
+    def fails():
+        raise ValueError("not a URL")
+
+    async def story():
+        desk = await learnt()
+        for _ in range(CROWD):
+            with pytest.raises(ValueError, match="URL"):
+                desk.shed.take_up(fails)
+        await asyncio.sleep(0)
+        return [await desk.round(TURNS) for _ in range(50)]
+
+    assert asyncio.run(story()) == [TURNS] * 50
+
+
+@pytest.mark.parametrize(
+    ("url", "first"),
+    [
+        (b"/v1/tickets", b"v1"),
+        (b"/v1/tickets/score?desk=it", b"v1"),
+        (b"/v1/desks/it/tickets", b"v1"),
+        (b"/v1/desks/it/zendesk", b"v1"),
+        (b"/invocations?desk=it", b"invocations"),
+        (b"/v2/models/ticket-it/infer", b"v2"),
+        (b"/v1/desks/it/feedback", None),
+        (b"/v1/metrics/write", None),
+        (b"/invocations-of-others", None),
+        (b"/healthz", None),
+    ],
+)
+def test_only_what_scores_is_refused(url, first):
+    found = SCORING.match(url)
+    assert (found and found[1]) == first

@@ -31,7 +31,7 @@ def serve(
     # A ticket's matrices are small: threads of one worker would only wait for each other's.
     environ = dict.fromkeys(THREADS, "1") | os.environ
     # The endpoint gets a process of its own: it must never carry what training loads.
-    command = [sys.executable, "-m", "uvicorn", "serve:app", *listen, *many, *quiet]
+    command = [sys.executable, "-m", "uvicorn", "serve:app", *DOOR, *listen, *many, *quiet]
     os.execve(sys.executable, command, environ)
 
 
@@ -98,6 +98,7 @@ def demo(
     out.print(NEXT.format(address=f"http://{settings.host}:{settings.port}"), soft_wrap=True)
 
 
+DOOR = ("--http", "api.door:Door")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 NEXT = """
   curl {address}/healthz
