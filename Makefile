@@ -65,7 +65,7 @@ bench-metrics: $(INSTALLED) ## measure the metric detectors and budgets alone: u
 bench-surges: $(INSTALLED) ## measure how soon surges of tickets are found: under half an hour
 	$(BIN)/python -m benchmarks surges
 
-bench-serving: $(INSTALLED) ## measure scoring over HTTP beside `mlflow models serve`: five minutes
+bench-serving: $(INSTALLED) ## measure scoring over HTTP beside `mlflow models serve`: a quarter of an hour
 	$(BIN)/python -m benchmarks serving
 
 bench-besieged: $(INSTALLED) ## workers killed, models swapped, overload, and requests made up: under half an hour
