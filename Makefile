@@ -69,7 +69,7 @@ bench-serving: $(INSTALLED) ## measure scoring over HTTP beside `mlflow models s
 	$(BIN)/python -m benchmarks serving
 
 bench-besieged: $(INSTALLED) ## workers killed, models swapped, overload, and requests made up: under half an hour
-	$(BIN)/python -m benchmarks besieged
+	$(BIN)/python -m benchmarks besieged worker_kills
 
 servers: ## what only Debian's packages hold, for tests on the real thing: chromium, Prometheus and its Alertmanager
 	@missing=$$(for one in $(SERVERS); do command -v $$one >/dev/null || echo $$one; done); \

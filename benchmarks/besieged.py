@@ -1,14 +1,12 @@
-"""The endpoint while workers and its database are killed, its models swapped, and all else."""
+"""The endpoint while its models are swapped, far more is asked than it can, and all is made up."""
 
 import http.client
 import itertools
 import json
-import os
-import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -26,12 +24,10 @@ from benchmarks.fuzzed import (
 )
 from benchmarks.overload import overload_table, overloaded
 from benchmarks.page import table
-from benchmarks.postgres import postgres
 from benchmarks.serving import (
     DESK,
     TARGETS,
     Server,
-    family,
     of_length,
     ours,
     running,
@@ -40,24 +36,11 @@ from benchmarks.serving import (
 )
 from benchmarks.triage import existing
 from data.published import publish
-from data.store import Store
 from models.triage import Triage
 from pipelines.dataset import from_file
 from pipelines.encoder import encoder
 
-N_CLIENTS, SECONDS_BETWEEN = 4, 1.0
-
-
-class Kept(NamedTuple):
-    """Tickets that were answered with 2xx, and what of them is in the store."""
-
-    database: str
-    kills: int
-    restarts: int
-    answered: int
-    stored: int
-    missing: int
-    doubled: int
+N_CLIENTS = 4
 
 
 class Swapped(NamedTuple):
@@ -71,7 +54,6 @@ class Swapped(NamedTuple):
 
 
 class Measured(NamedTuple):
-    kills: str
     promotions: str
     overload: str
     fuzzed: str
@@ -80,8 +62,6 @@ class Measured(NamedTuple):
 class How(NamedTuple):
     """How much is done; less of it proves only that the benchmark itself works."""
 
-    n_kills: int = 50
-    n_restarts: int = 5
     n_promotions: int = 50
     n_requests: int = 1_000
     overload_seconds: float = 60.0
@@ -112,84 +92,12 @@ def measured(data: Path, how: How, say: Callable[[str], None]) -> Measured:
         words, home = servers["words"], homes["words"]
         swapped = promoted(words, home, saved["words"], how, say)
         return Measured(
-            kills_table(list(all_killed(words, home, asked, how, say))),
             promotions_table(swapped),
             overload_table(
                 [overloaded(one, how.overload_seconds, say) for one in servers.values()]
             ),
             fuzzed_table(all_fuzzed(words, home, how, say)),
         )
-
-
-def all_killed(
-    server: Server,
-    home: Path,
-    asked: Sequence[dict[str, str]],
-    how: How,
-    say: Callable[[str], None],
-) -> Iterator[Kept]:
-    """On SQLite, and on a PostgreSQL that is itself stopped and started again meanwhile."""
-    place = Under("SQLite", store_of(home), how.n_kills, [])
-    yield killed(server, place, asked, say)
-    with postgres() as own:
-        every = max(1, how.n_kills // (how.n_restarts + 1))
-        place = Under("PostgreSQL, restarted", own.url, how.n_kills, [own.stop, own.start], every)
-        yield killed(server, place, asked, say)
-
-
-class Under(NamedTuple):
-    """A database, and what is done to it after `every` so many kills."""
-
-    name: str
-    url: str
-    n_kills: int
-    restart: Sequence[Callable[[], None]]
-    every: int = 0
-
-
-def killed(
-    server: Server, under: Under, asked: Sequence[dict[str, str]], say: Callable[[str], None]
-) -> Kept:
-    """Kill a worker again and again while tickets come; who gets no answer sends it again."""
-    many = server._replace(
-        command=lambda port: [*server.command(port), "--workers", "2"],
-        environ={**server.environ, "FOREWARN_DATABASE_URL": under.url},
-        headers={"Authorization": f"Bearer {token_for(under.url, 'tickets')}"},
-    )
-    answered: set[str] = set()
-    numbers, done = itertools.count(), threading.Event()
-
-    def send() -> None:
-        while not done.is_set():
-            id = f"T{next(numbers)}"
-            body = json.dumps({"external_id": id, **asked[len(answered) % len(asked)]}).encode()
-            while not done.is_set():
-                if status_of(port, "/v1/tickets", body, many.headers) == 200:
-                    answered.add(id)
-                    break
-                time.sleep(0.05)
-
-    with running(many) as (port, process, _), going(send, N_CLIENTS, done):
-        for number in range(1, under.n_kills + 1):
-            time.sleep(SECONDS_BETWEEN)
-            workers = [pid for pid in family(process.pid)[1:] if is_worker(pid)]
-            if workers:
-                os.kill(workers[0], signal.SIGKILL)
-            if under.every and number % under.every == 0:
-                for step in under.restart:
-                    step()
-            say(f"{under.name}: {number} of {under.n_kills} killed, {len(answered):,} answered")
-    store = Store(under.url)
-    try:
-        rows = [ticket.external_id for ticket in store.tickets(DESK)]
-    finally:
-        store.close()
-    kept = answered & set(rows)
-    n_restarts = under.n_kills // under.every if under.every else 0
-    return Kept(
-        under.name, under.n_kills, n_restarts, len(answered), len(kept),
-        len(answered - kept), len(rows) - len(set(rows)),
-    )  # fmt: skip
 
 
 def all_fuzzed(server: Server, home: Path, how: How, say: Callable[[str], None]) -> list[Fuzzed]:
@@ -206,10 +114,6 @@ def all_fuzzed(server: Server, home: Path, how: How, say: Callable[[str], None])
     for breach in breaches:
         say(breach)
     return [*found, Fuzzed(f"{len(over_http)} operations over HTTP", n_examples, breaches)]
-
-
-def is_worker(pid: int) -> bool:
-    return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def promoted(
@@ -251,10 +155,6 @@ def going(what: Callable[[], None], n: int, done: threading.Event) -> Iterator[N
             thread.join()
 
 
-def status_of(port: int, path: str, body: bytes, headers: Mapping[str, str]) -> int:
-    return answer_of(port, path, body, headers)[0]
-
-
 def answer_of(port: int, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
     """Status and body; 0 where there was no answer."""
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -266,14 +166,6 @@ def answer_of(port: int, path: str, body: bytes, headers: Mapping[str, str]) -> 
         return 0, ""
     finally:
         line.close()
-
-
-def kills_table(found: Sequence[Kept]) -> str:
-    columns = (
-        "database", "workers killed", "restarts of the database", "tickets answered with 2xx",
-        "of these in the store", "missing", "doubled",
-    )  # fmt: skip
-    return table(columns, [[one[0], *(f"{n:,}" for n in one[1:])] for one in found])
 
 
 def promotions_table(found: Swapped) -> str:

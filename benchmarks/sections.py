@@ -228,6 +228,14 @@ def besieged(data: Path) -> str:
     return told("besieged", **how._asdict(), **endpoint.measured(data, how, say)._asdict())
 
 
+def worker_kills(data: Path) -> str:
+    from benchmarks import worker_kills as killed
+    from benchmarks.__main__ import say
+
+    how = killed.SHORT if os.environ.get("FOREWARN_BENCH_SHORT") else killed.How()
+    return told("worker_kills", kills=killed.measured(data, how, say))
+
+
 def measures(data: Path) -> str:
     from benchmarks import measures as desk
 
@@ -305,6 +313,9 @@ SECTIONS = {
     ),
     "besieged": Section(
         "The endpoint besieged", ("tickets/endava_it_tickets_subset.csv.gz",), besieged
+    ),
+    "worker_kills": Section(
+        "Workers killed as tickets come", ("tickets/endava_it_tickets_subset.csv.gz",), worker_kills
     ),
     "noufaily": Section("Outbreaks in weekly counts", (), noufaily),
     "where": Section("Where surges come from", (), where_from),
