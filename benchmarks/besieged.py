@@ -69,7 +69,7 @@ class How(NamedTuple):
     n_tickets: int = 10**9  # that the models learn, at most
 
 
-SHORT = How(2, 1, 3, 100, 6.0, 10.0, 1_500)
+SHORT = How(3, 100, 6.0, 10.0, 1_500)
 
 
 def measured(data: Path, how: How, say: Callable[[str], None]) -> Measured:
