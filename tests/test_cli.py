@@ -69,7 +69,7 @@ def test_the_module_is_the_command(tickets, tmp_path):
         ("ingest tickets t.csv --map titel=title", "titel=title: wanted one of"),
         ("ingest incidents empty.csv", "empty.csv is empty"),
         ("--desk a/b status", "FOREWARN_DESK is 'a/b'"),
-        ("--home t.csv/below status", "Not a directory"),
+        ("--home t.csv/below status", "unable to open database file; see FOREWARN_HOME"),
         ("models promote 7", "no version 7 of 'ticket-it'"),
         ("models rollback", "nothing to roll 'ticket-it' back to"),
         ("score t.csv --out p.csv", "no model 'ticket-it'"),
