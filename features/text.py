@@ -271,9 +271,11 @@ def weighted(places: np.ndarray, sizes: np.ndarray, idf: np.ndarray, n_words: in
     >>> weighted(np.array([2, 0]), np.array([1, 1]), np.full(3, 9, "f4"), 2).toarray()
     array([[0., 0., 1.],
            [1., 0., 0.]], dtype=float32)
+    >>> weighted(np.zeros(0, "i4"), np.array([0, 0]), np.zeros(0, "f4"), 0).shape
+    (2, 0)
     """
     n_tickets, width = len(sizes), len(idf)
-    edges = np.arange(0, n_tickets * width + 1, width).repeat(2)[:-1]
+    edges = (width * np.arange(n_tickets + 1)).repeat(2)[:-1]
     edges[1::2] += n_words
     keys, counts = counted(places + edges[:-1:2].repeat(sizes))
     bounds, columns = keys.searchsorted(edges), keys % width
