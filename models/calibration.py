@@ -31,7 +31,13 @@ class Calibration(NamedTuple):
 
     def probabilities(self, scores: np.ndarray) -> np.ndarray:
         """Each row of (n_tickets, n_classes) as probabilities."""
-        return _softmax(-np.logaddexp(0, -(scores / self.temperature + self.offset)))
+        return _softmax(claims(scores / self.temperature + self.offset))
+
+
+def claims(margins: np.ndarray) -> np.ndarray:
+    """Logarithms of sigmoid(margins): what each class claims, before all are scaled to sum to 1."""
+    claimed: np.ndarray = -np.logaddexp(0, -margins)
+    return claimed
 
 
 def calibrate(scores: np.ndarray, truth: np.ndarray) -> Calibration:
@@ -59,9 +65,9 @@ def calibrate(scores: np.ndarray, truth: np.ndarray) -> Calibration:
 
     def loss(numbers: np.ndarray) -> tuple[float, np.ndarray]:
         margins = scores * np.exp(numbers[0]) + numbers[1]
-        claims = -np.logaddexp(0, -margins)
-        chances = _softmax(claims)
-        slope = (chances - aim) * (1 - np.exp(claims))
+        claimed = claims(margins)
+        chances = _softmax(claimed)
+        slope = (chances - aim) * (1 - np.exp(claimed))
         steps = np.array([(slope * (margins - numbers[1])).sum(), slope.sum()])
         return -(aim * np.log(np.maximum(chances, 1e-300))).sum() / n, steps / n
 

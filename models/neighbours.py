@@ -67,8 +67,8 @@ class Neighbours(Head):
         """Places and cosines of the 20 nearest tickets and the next."""
         parts = [
             nearest(x[start : start + ROWS_AT_ONCE] @ self._vectors, N_NEIGHBOURS + 1)
-            for start in range(0, len(x), ROWS_AT_ONCE)
-        ] or [nearest(x @ self._vectors, N_NEIGHBOURS + 1)]
+            for start in range(0, max(len(x), 1), ROWS_AT_ONCE)
+        ]
         return np.vstack([places for places, _ in parts]), np.vstack([found for _, found in parts])
 
     def _logs(self, places: np.ndarray, found: np.ndarray) -> np.ndarray:

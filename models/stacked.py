@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from models.blend import HEADS, TINY, Blend, Joined, Tier
+from models.calibration import claims
 from models.head import Features, Scoring
 from models.segments import Segments
 
@@ -22,8 +23,7 @@ class Calibrations:
 
     def logs(self, scores: np.ndarray) -> np.ndarray:
         """Logarithms of each target's probabilities, of (n_tickets, n_classes of all)."""
-        claims = -np.logaddexp(0, -(scores / self.temperature + self.offset))
-        return self.segments.log_softmax(claims)
+        return self.segments.log_softmax(claims(scores / self.temperature + self.offset))
 
 
 class Kind(NamedTuple):

@@ -455,11 +455,15 @@ class Triage:
 
     @property
     def _stacked(self) -> Stacked:
-        """The blends as one, made when they are first asked."""
-        blends = tuple(self.blends.values())
-        if self._whole is None or self._whole[0] != blends:
-            self._whole = blends, Stacked(self.blends)
+        """The blends as one, made anew where they are others than before."""
+        if self._whole is None or self._whole[0] != tuple(self.blends.values()):
+            return self._stack()
         return self._whole[1]
+
+    def _stack(self) -> Stacked:
+        stacked = Stacked(self.blends)
+        self._whole = tuple(self.blends.values()), stacked
+        return stacked
 
     def explain(
         self, fields: Fields, guesses: Mapping[str, str], row: int = 0, *, again: bool = False
@@ -539,6 +543,7 @@ class Triage:
         if (folder / FILE).exists():
             model.priority = Priority.load(folder, model.classes)
             model.matrix = model.priority.matrix
+        model._stack()  # now, so that no request waits for it
         return model
 
 

@@ -11,13 +11,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from data.receivers import Receiver
 from data.rows import chunks
 from data.sending import Answer, Sender
 from data.store_outbox import Delivery, Due
 from models.notices import ended_at, labels_of, message, posted
 from pipelines.rounds import Rounds, Sent
-from pipelines.workspace import Workspace
 
 REPEAT = timedelta(seconds=60)
 FIRES = timedelta(minutes=5)  # Alertmanager's resolve_timeout: how long what is told once fires
@@ -79,17 +77,19 @@ def as_json(value: object) -> bytes:
 class Courier(Rounds):
     """Goes to one receiver."""
 
-    def __init__(
-        self,
-        place: Workspace,
-        receiver: Receiver,
-        now: Callable[[], datetime],
-        luck: Callable[[], float],
-    ) -> None:
-        super().__init__(place, receiver, now, luck)
-        self.page = place.settings.external_url
-        self.lasts = max(FIRES, STEPS_TOLD * timedelta(seconds=place.settings.step_seconds))
-        self.repeats = receiver.kind == "alertmanager"
+    @property
+    def page(self) -> str:
+        return self.settings.external_url
+
+    @property
+    def lasts(self) -> timedelta:
+        """How long an alert that was told of fires on by itself."""
+        return max(FIRES, STEPS_TOLD * timedelta(seconds=self.settings.step_seconds))
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the receiver wants to hear of what still fires, and many at once."""
+        return self.receiver.kind == "alertmanager"
 
     def waiting(self) -> list[Due]:
         """What there is to do now, the oldest first; nothing while the receiver rests."""

@@ -51,7 +51,7 @@ class Rounds:
         now: Callable[[], datetime],
         luck: Callable[[], float],
     ) -> None:
-        self.store, self.desk = place.store, place.settings.desk
+        self.store, self.settings, self.desk = place.store, place.settings, place.settings.desk
         self.receiver, self.now, self.luck = receiver, now, luck
 
     def state(self) -> ReceiverState:

@@ -2,13 +2,11 @@
 
 import base64
 import json
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-from tests.endpoint import free_port
+from tests.local_server import Headers, LocalServer
 
 SYS_ID = "a83820b58f723300e7e16c7827bdeed2"
 LOGIN = "ann@example.com/token:pa55w0rd"
@@ -21,23 +19,19 @@ class Asked(NamedTuple):
     body: Any
 
 
-class Desk:
+class Desk(LocalServer):
     """One system with its tickets, each as its API tells it, by the id that stands in its path.
 
     `fails` are the statuses, with headers, that the next requests are answered with.
     """
 
     def __init__(self, kind: str) -> None:
-        self.kind, self.port = kind, free_port()
+        super().__init__(self._take)
+        self.kind = kind
         self.tickets: dict[str, dict[str, Any]] = {}
         self.asked: list[Asked] = []
         self.fails: list[tuple[int, dict[str, str]]] = []
         self.before: Callable[[Asked], None] = lambda _: None
-        self._server: ThreadingHTTPServer | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
 
     @property
     def settings(self) -> dict[str, str]:
@@ -47,46 +41,14 @@ class Desk:
     def writes(self) -> list[Asked]:
         return [one for one in self.asked if one.method != "GET"]
 
-    def start(self) -> None:
-        desk = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def answer(self) -> None:
-                headers = {name.lower(): text for name, text in self.headers.items()}
-                body = self.rfile.read(int(headers.get("content-length", 0)))
-                asked = Asked(self.command, self.path, headers, json.loads(body or b"null"))
-                desk.asked.append(asked)
-                desk.before(asked)
-                status, told, said = desk.answered(asked)
-                content = json.dumps(said).encode() if status != 204 else b""
-                try:
-                    self.send_response(status)
-                    for name, text in (told | {"Content-Length": str(len(content))}).items():
-                        self.send_header(name, text)
-                    self.end_headers()
-                    self.wfile.write(content)
-                except OSError:  # whoever asked was killed
-                    self.close_connection = True
-
-            do_GET = do_PUT = do_PATCH = do_POST = answer
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            allow_reuse_address = True
-
-        self._server = Server(("127.0.0.1", self.port), Handler)
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def stop(self) -> None:
-        if self._server:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
+    def _take(
+        self, method: str, path: str, headers: Headers, body: bytes
+    ) -> tuple[int, Headers, bytes]:
+        asked = Asked(method, path, headers, json.loads(body or b"null"))
+        self.asked.append(asked)
+        self.before(asked)
+        status, told, said = self.answered(asked)
+        return status, told, json.dumps(said).encode() if status != 204 else b""
 
     def answered(self, asked: Asked) -> tuple[int, dict[str, str], Any]:
         if self.fails:

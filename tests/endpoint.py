@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from data.keys import new_key
 from data.published import publish
 from data.records import Alert, Trace
 from data.replays import BudgetTold, Declared, Estimate, Fired, ReplayTold
+from data.sources.desk_ticket import HIGH, LOW, MEDIUM
 from data.store import Store
 from data.store_replays import Replay
 from models.triage import Triage
@@ -31,6 +32,26 @@ def train(folder: Path, groups: list[str] = GROUPS) -> Path:
     folder.mkdir(parents=True)
     fields = {"title": TEXTS, "body": ["please help"] * len(TEXTS)}
     Triage(precision=0.9).fit(fields, {"group": groups}, ordered=False).save(folder)
+    return folder
+
+
+DESK_LABELS = {  # of tickets on the VPN, and on printers
+    "category": ("Network / VPN", "Printing"),
+    "priority": ("P1", "P4"),
+    "impact": (HIGH, LOW),
+    "urgency": (MEDIUM, LOW),
+    "group": ("Net Ops", "Field"),
+}
+
+
+def train_for_desks(
+    folder: Path, targets: Iterable[str] = DESK_LABELS, body: str = "please help"
+) -> Path:
+    """A model in `folder` of labels that help desks know."""
+    folder.mkdir()
+    fields = {"title": TEXTS, "body": [body] * len(TEXTS)}
+    labels = {name: [DESK_LABELS[name]["vpn" not in text] for text in TEXTS] for name in targets}
+    Triage(precision=0.9).fit(fields, labels, ordered=False).save(folder)
     return folder
 
 

@@ -3,13 +3,11 @@
 import json
 import shutil
 import subprocess
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +15,7 @@ import pytest
 
 from data.records import Alert
 from tests.endpoint import an_alert, free_port, wait_for
+from tests.local_server import Headers, LocalServer
 
 ALERTMANAGER = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
 CONFIG = """
@@ -36,21 +35,27 @@ class Request(NamedTuple):
         return json.loads(self.body)
 
 
-class Hook:
+class Hook(LocalServer):
     """What a webhook's server was sent, on a port that stays its own while it is down.
 
     `answer` gives (status, headers) for a request; by default all is well.
     """
 
     def __init__(self) -> None:
-        self.port = free_port()
+        super().__init__(self._take)
         self.received: list[Request] = []
-        self.answer: Callable[[Request], tuple[int, dict[str, str]]] = lambda _: (200, {})
-        self._server: ThreadingHTTPServer | None = None
+        self.answer: Callable[[Request], tuple[int, Headers]] = lambda _: (200, {})
+
+    def _take(
+        self, _method: str, path: str, headers: Headers, body: bytes
+    ) -> tuple[int, Headers, bytes]:
+        request = Request(path, headers.get("idempotency-key", ""), headers, body)
+        self.received.append(request)
+        return *self.answer(request), b"said"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/hook/T0KEN"
+        return f"{super().url}/hook/T0KEN"
 
     @property
     def keys(self) -> list[str]:
@@ -59,43 +64,6 @@ class Hook:
     @property
     def statuses(self) -> list[str]:
         return [request.told["status"] for request in self.received]
-
-    def start(self) -> None:
-        hook = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"  # connections are kept, as a real server does
-
-            def do_POST(self) -> None:
-                headers = {name.lower(): text for name, text in self.headers.items()}
-                body = self.rfile.read(int(headers["content-length"]))
-                request = Request(self.path, headers.get("idempotency-key", ""), headers, body)
-                hook.received.append(request)
-                status, told = hook.answer(request)
-                try:
-                    self.send_response(status)
-                    for name, text in (told | {"Content-Length": "4"}).items():
-                        self.send_header(name, text)
-                    self.end_headers()
-                    self.wfile.write(b"said")
-                except OSError:  # whoever asked was killed
-                    self.close_connection = True
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            allow_reuse_address = True
-
-        self._server = Server(("127.0.0.1", self.port), Handler)
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def stop(self) -> None:
-        if self._server:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
 
 
 @contextmanager

@@ -9,21 +9,12 @@ import pytest
 
 from data.desk_apis import APIS
 from data.settings import Settings, variable_of
-from data.sources.desk_ticket import HIGH, LOW, MEDIUM
 from data.store import Store
-from models.triage import Triage
-from tests.endpoint import TEXTS, promote, put_key
+from tests.endpoint import promote, put_key, train_for_desks
 from tests.test_api import client_of
 
 API = (Path(__file__).parent.parent / "docs/api.md").read_text()
 DESK = "it"
-LEARNT = {  # of tickets on the VPN and on all else
-    "category": ("Network / VPN", "Printing"),
-    "priority": ("P1", "P4"),
-    "impact": (HIGH, LOW),
-    "urgency": (MEDIUM, LOW),
-    "group": ("Net Ops", "Field"),
-}
 SENT = re.compile(
     r"```\n(curl -s \$URL/v1/desks/it/(\w+) .*?)\n```\n```json\n(.*?)\n```", re.DOTALL
 )
@@ -39,14 +30,12 @@ TOLD = {  # which targets a model for each has learnt, as the first step has it
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     """A model for each choice of targets."""
-    fields = {"title": TEXTS, "body": ["It drops every few minutes."] * len(TEXTS)}
-    found = {}
-    for targets in set(TOLD.values()):
-        folder = found[targets] = tmp_path_factory.mktemp("model") / "m"
-        folder.mkdir()
-        labels = {name: [LEARNT[name]["vpn" not in text] for text in TEXTS] for name in targets}
-        Triage(precision=0.9).fit(fields, labels, ordered=False).save(folder)
-    return found
+    return {
+        targets: train_for_desks(
+            tmp_path_factory.mktemp("model") / "m", targets, "It drops every few minutes."
+        )
+        for targets in set(TOLD.values())
+    }
 
 
 def posted(home, store, command):

@@ -21,20 +21,12 @@ from data.sources.desk_ticket import HIGH, LOW, MEDIUM
 from data.sources.html_text import text_of
 from data.store import Store
 from data.store_updates import Update
-from models.triage import Triage
 from pipelines.workspace import workspace
-from tests.endpoint import NOW, TEXTS, promote, put_key
+from tests.endpoint import DESK_LABELS, NOW, promote, put_key, train_for_desks
 from tests.test_store import a_ticket
 
 WIRE = Path(__file__).parent / "wire" / "desks"
 SECRET = "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ=="
-TARGETS = {  # of tickets on the VPN and on printers
-    "category": ("Network / VPN", "Printing"),
-    "priority": ("P1", "P4"),
-    "impact": (HIGH, LOW),
-    "urgency": (MEDIUM, LOW),
-    "group": ("Net Ops", "Field"),
-}
 STRUCTURED = {"content-type": cloudevents.STRUCTURED}
 READERS = {
     "zendesk": zendesk.read,
@@ -353,15 +345,7 @@ def test_a_model_that_learnt_the_desks_own_words_is_understood_too():
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model") / "m"
-    folder.mkdir()
-    fields = {"title": TEXTS, "body": ["please help"] * len(TEXTS)}
-    labels = {
-        name: [net if "vpn" in text else printing for text in TEXTS]
-        for name, (net, printing) in TARGETS.items()
-    }
-    Triage(precision=0.9).fit(fields, labels, ordered=False).save(folder)
-    return folder
+    return train_for_desks(tmp_path_factory.mktemp("model") / "m")
 
 
 @pytest.fixture
@@ -424,7 +408,7 @@ def test_a_desk_is_stored_scored_and_answered_in_its_own_words(home, name):
     assert kept.requester is None or not any(c in kept.requester for c in (":", " "))
     with workspace(Settings(home=home)) as place:
         said = place.store.predictions("default", source, external_id)
-    assert {one.target for one in said} == set(TARGETS)
+    assert {one.target for one in said} == set(DESK_LABELS)
 
 
 def test_several_records_are_answered_one_by_one(home):

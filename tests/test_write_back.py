@@ -21,14 +21,13 @@ from data.receivers import desks_of
 from data.records import Ticket
 from data.settings import Settings
 from data.store_writes import Decided
-from models.triage import Triage
 from pipelines import status
 from pipelines.deliver import LEASE_SECONDS, drained, once, say, try_again, try_out
 from pipelines.workspace import workspace
 from tests.desks_served import LOGIN, SYS_ID, Desk, basic
-from tests.endpoint import NOW, TEXTS, free_port, promote, put_key, wait_for
+from tests.endpoint import NOW, free_port, promote, put_key, train_for_desks, wait_for
 from tests.receiving import Clock, until
-from tests.test_desks import TAGS, TARGETS, wire
+from tests.test_desks import TAGS, wire
 
 ROOT = Path(__file__).parent.parent
 MINUTE = timedelta(minutes=1)
@@ -70,15 +69,7 @@ WRITTEN = {
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model") / "m"
-    folder.mkdir()
-    fields = {"title": TEXTS, "body": ["please help"] * len(TEXTS)}
-    labels = {
-        name: [net if "vpn" in text else printing for text in TEXTS]
-        for name, (net, printing) in TARGETS.items()
-    }
-    Triage(precision=0.9).fit(fields, labels, ordered=False).save(folder)
-    return folder
+    return train_for_desks(tmp_path_factory.mktemp("model") / "m")
 
 
 @pytest.fixture
